@@ -1,0 +1,204 @@
+"""The values of a session: what was said, by whom, when, and what is missing.
+
+All times are room time (seconds, float, since the room was created) unless a name says otherwise;
+all sample counts are of 16 kHz mono PCM16 audio of one track, counted from its first frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+SAMPLE_RATE = 16_000
+"""Hz, of every frame inside the project."""
+
+BYTES_PER_SAMPLE = 2
+"""PCM16, little endian, mono."""
+
+
+class State(StrEnum):
+    """What the transcription of a room, or of one speaker, is doing."""
+
+    LISTENING = "listening"
+    DEGRADED = "degraded"
+    STOPPED = "stopped"
+
+
+class Reason(StrEnum):
+    """Why audio is missing (gap) or why a state is not `listening` (status)."""
+
+    RECOGNIZER_UNREACHABLE = "recognizer_unreachable"
+    RECOGNIZER_ERROR = "recognizer_error"
+    RATE_LIMITED = "rate_limited"
+    QUOTA_EXCEEDED = "quota_exceeded"
+    AUTH_ERROR = "auth_error"
+    UNACCEPTED_TERMS = "unaccepted_terms"
+    OVERFLOW = "overflow"
+    STALLED = "stalled"
+    STORE_UNREACHABLE = "store_unreachable"
+    TRANSCRIBER_LOST = "transcriber_lost"
+    CONNECTION_LOST = "connection_lost"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """One participant as readers see it; two tracks of one participant are one speaker."""
+
+    identity: str
+    """Unique key of the participant in the room (from its token)."""
+    name: str = ""
+    """Shown name; not unique, may be empty."""
+    role: str = ""
+    """interviewer, candidate, agent, participant …; empty when the token gave none."""
+    label: str = ""
+    """Text shown before a line; unique in the session, never changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One recognized word."""
+
+    text: str
+    start: float
+    """Room time, seconds."""
+    end: float
+    """Room time, seconds; never before `start`."""
+
+    @property
+    def middle(self) -> float:
+        """Room time by which the word belongs to a window."""
+        return (self.start + self.end) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """The text of one utterance, interim or final."""
+
+    segment_id: str
+    """Stable from the first interim to the final; unique in the session."""
+    revision: int
+    """1 for the first version a reader sees, one more with each change."""
+    final: bool
+    """True when the text will not change any more."""
+    speaker: Speaker
+    track_sid: str
+    source: str
+    """microphone, screen_share_audio or unknown."""
+    start: float
+    end: float
+    text: str
+    """Empty only in a final that takes back its interims (nothing was said after all)."""
+    words: tuple[Word, ...] = ()
+    """Empty in interims."""
+    language: str = ""
+    """ISO 639 code reported by the recognizer, or empty."""
+    confidence: float | None = None
+    """0..1, or None when the recognizer gives none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one speaker says before another does, inside one window."""
+
+    speaker: Speaker
+    start: float
+    end: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Everything said in `[start, end)`: window k covers `[k * hop, k * hop + size)`."""
+
+    window_id: int
+    """k."""
+    revision: int
+    """1 when it closes first, one more for each late change."""
+    start: float
+    end: float
+    complete: bool
+    """False when it closed at the allowed lateness with speech still unanswered."""
+    pending: tuple[str, ...]
+    """Labels of the speakers whose speech in it is still unanswered; empty when complete."""
+    turns: tuple[Turn, ...]
+    words: int
+    """How many words the turns hold."""
+
+    @property
+    def text(self) -> str:
+        """One line `label: words` a turn, in order of time."""
+        return "\n".join(f"{turn.speaker.label}: {turn.text}" for turn in self.turns)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A span of one track that has no transcript, and why."""
+
+    speaker: Speaker
+    track_sid: str
+    start: float
+    end: float
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A change of state of the room's transcription, or of one speaker's."""
+
+    state: State
+    reason: Reason | None = None
+    speaker: Speaker | None = None
+    """None when the whole room is meant."""
+    detail: str = ""
+    """One sentence for a person; never speech, never a secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accounting:
+    """Seconds of one speaker's audio. `heard = speech + silence`; at the end `speech = answered + gap`."""
+
+    speaker: Speaker
+    heard: float = 0.0
+    """Received from the room."""
+    speech: float = 0.0
+    """Given to the recognizer's side by the gate: pre-roll, speech, hangover."""
+    sent: float = 0.0
+    """Sent to the recognizer, replays and padding included: what is paid for."""
+    answered: float = 0.0
+    """Covered by an answer of the recognizer, an empty one included."""
+    gap: float = 0.0
+    """Speech that was given up; each such span is also a `Gap`."""
+    replayed: float = 0.0
+    """Sent again after a drop; part of `sent`."""
+    reconnects: int = 0
+    """Recognizer sessions that ended by a fault."""
+
+    @property
+    def silence(self) -> float:
+        """Seconds heard and not given to the recognizer."""
+        return self.heard - self.speech
+
+    @property
+    def balanced(self) -> bool:
+        """True when nothing is open: every second of speech was answered or is a gap."""
+        return abs(self.speech - self.answered - self.gap) < 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The last message of a session."""
+
+    segments: int
+    words: int
+    windows: int
+    gaps: int
+    started_at: str
+    """ISO 8601, UTC: the room's creation."""
+    ended_at: str
+    """ISO 8601, UTC."""
+    accounting: tuple[Accounting, ...] = field(default=())
+
+
+Item = Segment | Window | Gap | Status | End
+"""What readers get. Final segments, windows, gaps, statuses and the end are stored and numbered (`seq`)."""
