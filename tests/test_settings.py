@@ -1,0 +1,303 @@
+"""Settings are read once, checked together, and named with their fix when they are wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.errors import SettingsError
+from agent.settings import ALIASES, Settings, load_settings
+from agent.settings_page import SECTIONS, page
+
+SECRETS = {
+    "LIVEKIT_API_SECRET": "secret-livekit",
+    "ELEVENLABS_API_KEY": "secret-elevenlabs",
+    "API_KEY": "secret-service",
+    "DATABASE_URL": "postgresql://user:secret-database@db/x",
+}
+
+
+def refused(**env: str) -> str:
+    """The message of the refusal of `env`."""
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env(env)
+    return str(caught.value)
+
+
+def test_defaults_are_those_of_the_design() -> None:
+    """With an empty environment every setting has its documented default."""
+    settings = Settings.from_env({})
+    assert settings.elevenlabs_base_url == "https://api.elevenlabs.io/v1"
+    assert (settings.vad_activation, settings.vad_min_silence, settings.vad_preroll) == (0.5, 0.4, 0.5)
+    assert (settings.window_seconds, settings.window_overlap_seconds, settings.allowed_lateness) == (
+        20,
+        10,
+        10,
+    )
+    assert (settings.ledger_seconds, settings.recognizer_idle_seconds) == (120, 30)
+    assert (settings.max_utterance_seconds, settings.answer_timeout) == (20, 10)
+    assert (settings.exclude_kinds, settings.exclude_sources) == (("egress",), ())
+    assert (settings.host, settings.port, settings.worker_port) == ("127.0.0.1", 8000, 8081)
+    assert settings.database_url == "sqlite+aiosqlite:///./data/transcripts.db"
+    assert settings.livekit_url == settings.elevenlabs_api_key == settings.agent_name == ""
+
+
+def test_values_are_read_and_trimmed() -> None:
+    """Numbers, lists and flags come from text; blanks around them do not matter."""
+    settings = Settings.from_env(
+        {
+            "WINDOW_SECONDS": " 30 ",
+            "STT_KEYTERMS": "LiveKit, Kubernetes,, Zoë,LiveKit",
+            "STT_NO_VERBATIM": "true",
+            "EXCLUDE_KINDS": "egress,sip",
+            "LOG_LEVEL": "WARNING",
+            "LIVEKIT_URL": "wss://meet.example.com/",
+            "CORS_ORIGINS": "https://App.example.com/, http://localhost:5173",
+            "PATH": "/bin",
+        }
+    )
+    assert settings.window_seconds == 30
+    assert settings.stt_keyterms == ("LiveKit", "Kubernetes", "Zoë")
+    assert settings.stt_no_verbatim is True
+    assert settings.exclude_kinds == ("egress", "sip")
+    assert settings.log_level == "warning"
+    assert settings.livekit_url == "wss://meet.example.com"
+    assert settings.cors_origins == ("https://app.example.com", "http://localhost:5173")
+
+
+def test_empty_is_as_if_unset_and_none_empties_a_list() -> None:
+    """A copied `.env` full of empty lines changes nothing; `none` says that nothing is excluded."""
+    assert Settings.from_env({"VAD_PREROLL": "", "EXCLUDE_KINDS": "  "}) == Settings.from_env({})
+    assert Settings.from_env({"EXCLUDE_KINDS": "none"}).exclude_kinds == ()
+
+
+def test_the_provider_s_own_name_of_the_key_is_read_too() -> None:
+    """ELEVEN_API_KEY is what the plugin's documentation uses; our name wins over it."""
+    assert Settings.from_env({"ELEVEN_API_KEY": "a"}).elevenlabs_api_key == "a"
+    assert Settings.from_env({"ELEVEN_API_KEY": "a", "ELEVENLABS_API_KEY": "b"}).elevenlabs_api_key == "b"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LIVEKIT_URL", "meet.example.com"),
+        ("LIVEKIT_URL", "wss://"),
+        ("LIVEKIT_URL", "ws://host:99999"),
+        ("ELEVENLABS_BASE_URL", "ftp://host/v1"),
+        ("ELEVENLABS_BASE_URL", "https://api.elevenlabs.io"),
+        ("STT_MODEL", "scribe_v1"),
+        ("STT_LANGUAGE", "english"),
+        ("STT_KEYTERMS", "x" * 21),
+        ("STT_KEYTERMS", ",".join(f"t{n}" for n in range(51))),
+        ("STT_NO_VERBATIM", "perhaps"),
+        ("VAD_ACTIVATION", "1.7"),
+        ("VAD_ACTIVATION", "nan"),
+        ("VAD_MIN_SILENCE", "-1"),
+        ("VAD_PREROLL", "half"),
+        ("WINDOW_SECONDS", "inf"),
+        ("ALLOWED_LATENESS", "-0.1"),
+        ("MAX_UTTERANCE_SECONDS", "90"),
+        ("EXCLUDE_KINDS", "robot"),
+        ("EXCLUDE_SOURCES", "camera"),
+        ("PORT", "http"),
+        ("PORT", "65536"),
+        ("WORKER_PORT", "8081.5"),
+        ("HOST", "http://0.0.0.0"),
+        ("CORS_ORIGINS", "*"),
+        ("CORS_ORIGINS", "https://app.example.com/login"),
+        ("AGENT_NAME", "a\nb"),
+        ("DRAIN_SECONDS", "1h"),
+        ("LOG_FORMAT", "xml"),
+        ("LOG_LEVEL", "loud"),
+    ],
+)
+def test_a_malformed_value_is_refused_by_name_with_the_value_and_the_fix(name: str, value: str) -> None:
+    """The message has the setting, what was given, and a line to copy."""
+    message = refused(**{name: value})
+    assert message.startswith(f"{name} must be ")
+    assert f'got "{value}"' in message
+    assert f"set it like {name}=" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LIVEKIT_API_SECRET", "swordfish with blank"),
+        ("ELEVENLABS_API_KEY", "swordfish\nline"),
+        ("API_KEY", "swordfish-ü"),
+        ("DATABASE_URL", "mysql://user:swordfish@db/x"),
+        ("DATABASE_URL", "sqlite://swordfish.db"),
+        ("DATABASE_URL", "postgresql:swordfish"),
+    ],
+)
+def test_a_malformed_secret_is_never_shown(name: str, value: str) -> None:
+    """Neither the message nor the chained errors quote a secret."""
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env({name: value})
+    assert name in str(caught.value)
+    assert "swordfish" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+
+
+def test_several_faults_are_reported_together() -> None:
+    """One start shows all there is to mend, one line each."""
+    message = refused(VAD_ACTIVATION="2", PORT="x", VAD_PRE_ROLL="1", LOG_FORMAT="xml")
+    assert len(message.splitlines()) == 4
+    for name in ("VAD_ACTIVATION", "PORT", "VAD_PRE_ROLL", "LOG_FORMAT"):
+        assert name in message
+
+
+def test_settings_that_contradict_each_other_are_refused() -> None:
+    """An overlap as long as the window would never move on; a commit must fit into the ledger."""
+    assert "WINDOW_OVERLAP_SECONDS (20) must be less than" in refused(WINDOW_OVERLAP_SECONDS="20")
+    assert "MAX_UTTERANCE_SECONDS (20) must be at most" in refused(LEDGER_SECONDS="15")
+
+
+@pytest.mark.parametrize(
+    ("given_name", "meant"),
+    [
+        ("VAD_PRE_ROLL", "VAD_PREROLL"),
+        ("VAD_PREROLL_SECONDS", "VAD_PREROLL"),
+        ("LIVEKIT_API_KEYS", "LIVEKIT_API_KEY"),
+        ("LIVEKIT_SECRET", "LIVEKIT_API_SECRET"),
+        ("ELEVENLABS_APIKEY", "ELEVENLABS_API_KEY"),
+        ("ELEVEN_API_KEYS", "ELEVEN_API_KEY"),
+        ("WINDOW_OVERLAP", "WINDOW_OVERLAP_SECONDS"),
+        ("WINDOW_SIZE_SECONDS", "WINDOW_SECONDS"),
+        ("CORS_ORIGIN", "CORS_ORIGINS"),
+        ("DATABASE_URI", "DATABASE_URL"),
+        ("LOG_LEVLE", "LOG_LEVEL"),
+    ],
+)
+def test_a_misspelt_name_is_refused_with_the_right_one(given_name: str, meant: str) -> None:
+    """A slip would be ignored without a word, and the default used."""
+    message = refused(**{given_name: "swordfish"})
+    assert given_name in message
+    assert f"did you mean {meant}?" in message
+    assert "swordfish" not in message
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "LIVEKIT_KEYS",
+        "LIVEKIT_CONFIG",
+        "LIVEKIT_REGION",
+        "LIVEKIT_DEV_MODE",
+        "LIVEKIT_INFERENCE_API_KEY",
+        "HOSTNAME",
+        "LOG_FILE",
+        "DATABASE_POOL",
+        "WORKER_CLASS",
+        "XPC_API_KEY",
+        "vad_preroll",
+    ],
+)
+def test_other_programs_names_are_left_alone(name: str) -> None:
+    """What only begins like one of ours belongs to somebody else."""
+    assert Settings.from_env({name: "x"}) == Settings.from_env({})
+
+
+def test_the_framework_s_switch_is_refused() -> None:
+    """LIVEKIT_AGENT_NAME turns automatic joining off behind our back."""
+    assert "AGENT_NAME" in refused(LIVEKIT_AGENT_NAME="x").replace("LIVEKIT_AGENT_NAME", "")
+
+
+@given(
+    st.dictionaries(st.sampled_from(sorted(f.upper() for f in Settings.model_fields)), st.text(max_size=30))
+)
+def test_any_text_gives_settings_or_a_settings_error(env: dict[str, str]) -> None:
+    """No value, however odd, ends in another kind of error."""
+    try:
+        Settings.from_env(env)
+    except SettingsError as error:
+        assert str(error)
+
+
+@pytest.mark.parametrize(
+    ("url", "driver_url"),
+    [
+        ("postgres://u:p@h/d", "postgresql+asyncpg://u:p@h/d"),
+        ("postgresql://h:5433/d?sslmode=require", "postgresql+asyncpg://h:5433/d?ssl=require"),
+        ("postgresql+asyncpg://h/d", "postgresql+asyncpg://h/d"),
+        ("postgresql:///d?host=/run/pg", "postgresql+asyncpg:///d?host=%2Frun%2Fpg"),
+        ("sqlite:///x.db", "sqlite+aiosqlite:///x.db"),
+        ("sqlite:////var/x.db", "sqlite+aiosqlite:////var/x.db"),
+        ("sqlite+aiosqlite:///x.db", "sqlite+aiosqlite:///x.db"),
+        ("sqlite://", "sqlite+aiosqlite://"),
+    ],
+)
+def test_database_urls_get_the_asynchronous_driver(url: str, driver_url: str) -> None:
+    """The forms that hosts and tutorials hand out all work."""
+    assert Settings.from_env({"DATABASE_URL": url}).database_url == driver_url
+
+
+def test_repr_hides_secrets() -> None:
+    """A settings object in a log or a traceback gives nothing away."""
+    settings = Settings.from_env(SECRETS)
+    assert settings.api_key == "secret-service"
+    assert "secret-" not in repr(settings)
+    assert "secret-" not in str(settings)
+
+
+def test_settings_do_not_change() -> None:
+    """What was checked at the start holds until the end."""
+    with pytest.raises(ValueError, match="frozen"):
+        Settings.from_env({}).port = 1
+
+
+def test_requirements_name_what_is_missing_and_how_to_set_it() -> None:
+    """`start` without a key says which one, and a complete environment passes."""
+    with pytest.raises(SettingsError, match="LIVEKIT_API_SECRET is not set; set it in"):
+        Settings.from_env({"LIVEKIT_URL": "ws://h", "LIVEKIT_API_KEY": "k"}).require_livekit()
+    with pytest.raises(SettingsError, match="ELEVENLABS_API_KEY is not set"):
+        Settings.from_env({}).require_recognizer()
+    complete = Settings.from_env({"LIVEKIT_URL": "ws://h", "LIVEKIT_API_KEY": "k", **SECRETS})
+    complete.require_livekit()
+    complete.require_recognizer()
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("example.com", False),
+    ],
+)
+def test_loopback_is_told_from_the_rest(host: str, expected: bool) -> None:
+    """Only a service that nobody else can reach may go without a key."""
+    assert Settings.from_env({"HOST": host}).loopback_only is expected
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`.env` may begin with a byte order mark, and its dollars are dollars."""
+    env_file = tmp_path / ".env"
+    env_file.write_text(
+        "\ufeffLIVEKIT_API_SECRET='a$HOME$b'\nPORT=1234\nWORKER_PORT=1\nVAD_PREROLL\n", encoding="utf-8"
+    )
+    monkeypatch.setenv("WORKER_PORT", "2")
+    settings = load_settings(env_file)
+    assert (settings.livekit_api_secret, settings.port, settings.worker_port) == ("a$HOME$b", 1234, 2)
+
+
+def test_a_missing_file_is_no_fault(tmp_path: Path) -> None:
+    """`.env` is optional."""
+    assert load_settings(tmp_path / "none").port == 8000
+
+
+def test_every_setting_has_its_row_and_its_section() -> None:
+    """docs/settings.md is what the settings say today; `make docs` writes it anew."""
+    assert set(SECTIONS) <= set(Settings.model_fields)
+    written = (Path(__file__).parent.parent / "docs" / "settings.md").read_text(encoding="utf-8")
+    assert written == page(), "docs/settings.md is stale: run make docs"
+    for name in (*map(str.upper, Settings.model_fields), *ALIASES):
+        assert f"`{name}`" in written
