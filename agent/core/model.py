@@ -124,11 +124,38 @@ class Window:
     turns: tuple[Turn, ...]
     words: int
     """How many words the turns hold."""
+    segments: int
+    """How many segments have a word in it."""
 
     @property
     def text(self) -> str:
         """One line `label: words` a turn, in order of time."""
-        return "\n".join(f"{turn.speaker.label}: {turn.text}" for turn in self.turns)
+        return self.get_text()
+
+    def get_text(self, include_speakers: bool = True) -> str:
+        """One turn a line, with or without `label: ` before it."""
+        return "\n".join(
+            f"{turn.speaker.label}: {turn.text}" if include_speakers else turn.text for turn in self.turns
+        )
+
+    @property
+    def window_start(self) -> float:
+        """`start`, by the name that `TranscriptBuffer`'s users know."""
+        return self.start
+
+    @property
+    def window_end(self) -> float:
+        """`end`, by the name that `TranscriptBuffer`'s users know."""
+        return self.end
+
+    @property
+    def speaker_turns(self) -> tuple[Turn, ...]:
+        """`turns`, by the name that `TranscriptBuffer`'s users know."""
+        return self.turns
+
+    def __len__(self) -> int:
+        """How many segments have a word in it."""
+        return self.segments
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,411 @@
+"""One track's machine: gate, ledger, timeline and recognizer session together.
+
+    frames -> timeline -> gate -> ledger -> commands (audio, commit) -> recognizer
+    recognizer -> interim, answer -> ledger -> timeline -> segments
+
+Every method takes what happened and `now` (room time, seconds) and returns the commands to be carried out
+in order; `next_deadline()` says when `tick` is due. A track is over (`finished`) when it has ended and each
+second of its speech was answered or is a gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+from agent.core.gate import Decision, Frame, Gate, GateSettings
+from agent.core.items import ItemMaker
+from agent.core.ledger import Answer, Answered, Ledger, SendCommit, Utterance
+from agent.core.link import Link, LinkEvent, LinkState
+from agent.core.model import (
+    SAMPLE_RATE,
+    Accounting,
+    Gap,
+    Reason,
+    Segment,
+    Speaker,
+    State,
+    Status,
+)
+from agent.core.timeline import Timeline
+
+MUTE_GRACE_SECONDS = 0.3
+"""Audio that was on its way when the mute was announced is still heard."""
+PLAIN_WAIT_SECONDS = 1.0
+"""How long an answer without times waits for its copy with times."""
+CATCH_UP_FRAMES = 8
+"""Frames sent for each frame heard while behind: 8 times real time."""
+CATCH_UP_TICK_SECONDS = 0.05
+TROUBLE_SECONDS = 1.5
+"""A fault that is mended sooner is not worth a status."""
+MAX_TRIES = 5
+"""Sessions that leave the same utterance unanswered before it is given up."""
+NO_FRAMES_SECONDS = 1.0
+"""Speech whose frames stay away for so long is committed."""
+STALE_SECONDS = 2.0
+"""A track without frames for so long no longer holds the watermark back."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackSettings:
+    """Limits of one track; seconds."""
+
+    gate: GateSettings = GateSettings()
+    ledger_seconds: float = 120.0
+    """Audio kept while unanswered; what falls off becomes a gap."""
+    idle_seconds: float = 30.0
+    """A recognizer session without speech is closed after so long."""
+    answer_timeout: float = 10.0
+    """A commit that is not answered in so long is taken as a drop."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """Open a recognizer session."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class CloseSession:
+    """Close the recognizer session; nothing of it is awaited."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendAudio:
+    """Send audio on the open session."""
+
+    pcm: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Ask the open session for the final text of what was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """Something for the readers."""
+
+    item: Segment | Gap | Status
+
+
+Command = OpenSession | CloseSession | SendAudio | Commit | Emit
+
+
+class TrackMachine:
+    """The state of one track. Not thread safe; owned by the track's task."""
+
+    def __init__(
+        self, speaker: Speaker, track_sid: str, source: str, settings: TrackSettings, random: Random
+    ) -> None:
+        self.speaker = speaker
+        self.track_sid = track_sid
+        self._settings = settings
+        self._timeline = Timeline()
+        self._items = ItemMaker(speaker, track_sid, source, self._timeline)
+        self._gate = Gate(settings.gate)
+        self._ledger = Ledger(settings.ledger_seconds)
+        self._link = Link(random)
+        self._silence = 0
+        self._last_heard_at: float | None = None
+        self._last_use = 0.0
+        self._muted_at: float | None = None
+        self._ended_at: float | None = None
+        self._reconnects = 0
+        self._trouble: tuple[float, Reason, str] | None = None
+        self._bad_state = State.DEGRADED
+        self._status: Status | None = None
+        self._due_sends_at: float | None = None
+
+    # ---- what happens on the room's side
+
+    def heard(self, pcm: bytes, level: float, probabilities: Sequence[float], now: float) -> list[Command]:
+        """A frame (PCM16 mono 16 kHz) with its RMS level and the VAD probabilities it completed."""
+        commands: list[Command] = []
+        start = self._timeline.heard
+        missing = self._timeline.heard_frame(len(pcm) // 2, now)
+        self._last_heard_at = now
+        if missing and missing[1] > missing[0]:
+            commands.append(Emit(self._items.gap(*missing, Reason.STALLED)))
+        frame = Frame(start, pcm, level)
+        if self._muted_at is not None and now > self._muted_at + MUTE_GRACE_SECONDS:
+            commands += self._close_utterance(now)
+            self._silence += frame.samples
+        else:
+            commands += self._apply(self._gate.feed(frame, probabilities), now)
+        return commands + self.tick(now)
+
+    def muted(self, now: float) -> list[Command]:
+        """The participant muted the track; frames may go on."""
+        self._muted_at = now
+        return []
+
+    def unmuted(self, now: float) -> list[Command]:
+        """The participant unmuted the track."""
+        commands = self._close_utterance(now) if self._muted_at is not None else []
+        self._muted_at = None
+        return commands
+
+    def ended(self, now: float) -> list[Command]:
+        """No frame will follow: the tail is committed and its answer awaited."""
+        self._ended_at = now
+        return self._close_utterance(now) + self.tick(now)
+
+    def give_up(self, reason: Reason, now: float) -> list[Command]:
+        """No time is left: what is unanswered becomes a gap."""
+        commands = [] if self._ended_at is not None else self.ended(now)
+        for utterance in self._ledger.unanswered:
+            commands += self._lost(utterance, reason)
+        return commands + self._close_link()
+
+    # ---- what happens on the recognizer's side
+
+    def opened(self, number: int, now: float) -> list[Command]:
+        """The session is open: send what waits."""
+        if self._stale(number):
+            return []
+        self._link.feed(LinkEvent.OPENED)
+        self._last_use = now
+        self._ledger.begin_session()
+        commands: list[Command] = []
+        for utterance in self._ledger.unanswered:
+            if utterance.tries >= MAX_TRIES:
+                commands += self._lost(utterance, Reason.RECOGNIZER_ERROR)
+        return commands + self._send(now)
+
+    def failed(
+        self,
+        number: int,
+        reason: Reason,
+        now: float,
+        *,
+        retryable: bool = True,
+        retry_after_seconds: float | None = None,
+        detail: str = "",
+    ) -> list[Command]:
+        """The session could not be opened, or was lost."""
+        if self._stale(number):
+            return []
+        if self._link.state is LinkState.OPEN:
+            self._reconnects += 1
+        self._link.failed(now, retryable=retryable, retry_after_seconds=retry_after_seconds)
+        if not self._ledger.unanswered:
+            self._link.feed(LinkEvent.UNUSED)  # an idle session was closed on us: no harm done
+            return []
+        since = self._trouble[0] if self._trouble else now
+        self._trouble = (since if retryable else now - TROUBLE_SECONDS, reason, detail)
+        self._bad_state = State.DEGRADED if retryable else State.STOPPED
+        if self._status and (self._status.state, self._status.reason) != (self._bad_state, reason):
+            return self._report()
+        return self.tick(now)
+
+    def interim(self, number: int, text: str) -> list[Command]:
+        """The recognizer's text so far for the oldest unanswered utterance."""
+        utterance = None if self._stale(number) else self._ledger.interim(text)
+        if utterance is None:
+            return []
+        return [Emit(self._items.interim(utterance))]
+
+    def plain(self, number: int, text: str, now: float) -> list[Command]:
+        """The copy of an answer that carries no times."""
+        if not self._stale(number):
+            self._ledger.plain(text, now)
+        return []
+
+    def answered(self, number: int, answer: Answer, now: float) -> list[Command]:
+        """An answer with times (seconds of audio sent on the session)."""
+        if self._stale(number):
+            return []
+        return self._settled(self._ledger.answer(answer), now) + self.tick(now)
+
+    # ---- time
+
+    def tick(self, now: float) -> list[Command]:
+        """Do what is due at `now`."""
+        commands: list[Command] = []
+        pause = self._pause_at()
+        if pause is not None and now >= pause:
+            commands += self._close_utterance(now)
+        for utterance in self._ledger.overflow():
+            commands += self._lost(utterance, self._trouble_reason(Reason.OVERFLOW))
+        plain_since = self._ledger.plain_since()
+        if plain_since is not None and now - plain_since >= PLAIN_WAIT_SECONDS:
+            commands += self._settled(self._ledger.settle_plain(), now)
+        if self._trouble and now - self._trouble[0] >= TROUBLE_SECONDS and self._status is None:
+            commands += self._report()
+        match self._link.state:
+            case LinkState.CLOSED if self._ledger.unanswered:
+                commands += self._open()
+            case LinkState.WAITING if self._link.retry_at is not None and now >= self._link.retry_at:
+                self._link.feed(LinkEvent.DUE)
+                commands.append(OpenSession(self._link.number))
+            case LinkState.OPEN:
+                commands += self._tick_open(now)
+        if self._ended_at is not None:
+            commands += self._tick_ended(now)
+        return commands
+
+    def next_deadline(self) -> float | None:
+        """Room time at which `tick` is due even if nothing happens; None when nothing is awaited."""
+        plain_since = self._ledger.plain_since()
+        due = [
+            self._link.retry_at,
+            self._due_sends_at,
+            self._pause_at(),
+            self._give_up_at(),
+            None if plain_since is None else plain_since + PLAIN_WAIT_SECONDS,
+            self._trouble[0] + TROUBLE_SECONDS if self._trouble and self._status is None else None,
+        ]
+        if self._link.state is LinkState.OPEN:
+            oldest = self._ledger.oldest
+            if oldest is None:
+                due.append(self._last_use + self._settings.idle_seconds)
+            elif oldest.commit_sent_at is not None:
+                due.append(oldest.commit_sent_at + self._settings.answer_timeout)
+        return min((at for at in due if at is not None), default=None)
+
+    def watermark(self, now: float) -> float:
+        """Room time before which nothing of this track will change any more."""
+        oldest = self._ledger.oldest
+        if oldest is not None:
+            return self._timeline.room_time(oldest.start)
+        if self._last_heard_at is None or self._ended_at is not None:
+            return now
+        undecided = self._timeline.heard - self._gate.held_samples
+        return max(self._timeline.room_time(undecided), now - STALE_SECONDS)
+
+    @property
+    def pending(self) -> bool:
+        """True while some speech is unanswered."""
+        return self._ledger.oldest is not None
+
+    @property
+    def finished(self) -> bool:
+        """True when the track has ended and nothing of it is awaited."""
+        return (
+            self._ended_at is not None
+            and not self._ledger.unanswered
+            and self._link.state is LinkState.CLOSED
+        )
+
+    def accounting(self) -> Accounting:
+        """The sums so far; the audio that the gate still holds counts as neither speech nor heard."""
+        return Accounting(
+            speaker=self.speaker,
+            heard=(self._ledger.speech + self._silence) / SAMPLE_RATE,
+            speech=self._ledger.speech / SAMPLE_RATE,
+            sent=self._ledger.sent / SAMPLE_RATE,
+            answered=self._ledger.answered / SAMPLE_RATE,
+            gap=self._ledger.gap / SAMPLE_RATE,
+            replayed=self._ledger.replayed / SAMPLE_RATE,
+            reconnects=self._reconnects,
+        )
+
+    def unaccounted_samples(self) -> int:
+        """Samples that the books do not explain; anything but 0 is a fault in our code."""
+        heard = self._silence + self._ledger.speech + self._gate.held_samples
+        owed = self._ledger.answered + self._ledger.gap + self._ledger.open_samples
+        return abs(self._timeline.heard - heard) + abs(self._ledger.speech - owed)
+
+    # ---- inside
+
+    def _apply(self, decision: Decision, now: float) -> list[Command]:
+        self._silence += sum(frame.samples for frame in decision.discard)
+        self._ledger.append(decision.send)
+        if decision.send:
+            self._last_use = now
+        if decision.commit:
+            self._ledger.commit()
+        return self._send(now) if decision.send or decision.commit else []
+
+    def _close_utterance(self, now: float) -> list[Command]:
+        return self._apply(self._gate.flush(), now)
+
+    def _send(self, now: float) -> list[Command]:
+        if self._link.state is not LinkState.OPEN:
+            return []
+        budget = CATCH_UP_FRAMES * SAMPLE_RATE // 20
+        sends = self._ledger.next_sends(budget, now)
+        self._due_sends_at = now + CATCH_UP_TICK_SECONDS if self._ledger.has_unsent() else None
+        return [Commit() if isinstance(one, SendCommit) else SendAudio(one.pcm) for one in sends]
+
+    def _tick_open(self, now: float) -> list[Command]:
+        commands: list[Command] = []
+        if self._due_sends_at is not None and now >= self._due_sends_at:
+            commands += self._send(now)
+        oldest = self._ledger.oldest
+        if oldest is None:
+            if now - self._last_use >= self._settings.idle_seconds:
+                commands += self._close_link()
+        elif oldest.commit_sent_at is not None and (
+            now - oldest.commit_sent_at >= self._settings.answer_timeout
+        ):
+            number = self._link.number
+            commands.append(CloseSession(number))
+            commands += self.failed(number, Reason.RECOGNIZER_ERROR, now, detail="a commit was not answered")
+        return commands
+
+    def _tick_ended(self, now: float) -> list[Command]:
+        give_up_at = self._give_up_at()
+        if give_up_at is not None and now >= give_up_at:
+            return self.give_up(self._trouble_reason(Reason.RECOGNIZER_ERROR), now)
+        return [] if self._ledger.unanswered else self._close_link()
+
+    def _give_up_at(self) -> float | None:
+        """When to stop waiting for the answers of a track that has ended."""
+        if self._ended_at is None or not self._ledger.unanswered:
+            return None
+        return self._ended_at + self._settings.ledger_seconds
+
+    def _pause_at(self) -> float | None:
+        """When speech ends for want of frames: the track was muted, or its frames stay away."""
+        if not self._gate.speaking or self._last_heard_at is None:
+            return None
+        if self._muted_at is not None:
+            return self._muted_at + MUTE_GRACE_SECONDS
+        return self._last_heard_at + NO_FRAMES_SECONDS
+
+    def _trouble_reason(self, otherwise: Reason) -> Reason:
+        return self._trouble[1] if self._trouble else otherwise
+
+    def _open(self) -> list[Command]:
+        self._link.feed(LinkEvent.NEEDED)
+        return [OpenSession(self._link.number)]
+
+    def _close_link(self) -> list[Command]:
+        self._due_sends_at = None
+        if self._link.state is LinkState.CLOSED:
+            return []
+        was_waiting = self._link.state is LinkState.WAITING
+        self._link.feed(LinkEvent.UNUSED)
+        return [] if was_waiting else [CloseSession(self._link.number)]
+
+    def _stale(self, number: int) -> bool:
+        return number != self._link.number or self._link.state not in (LinkState.OPENING, LinkState.OPEN)
+
+    def _settled(self, settled: list[Answered], now: float) -> list[Command]:
+        commands: list[Command] = []
+        if settled:
+            self._link.answered()
+            self._last_use = now
+            self._trouble = None
+            if self._status is not None:
+                self._status = None
+                commands.append(Emit(Status(State.LISTENING, speaker=self.speaker)))
+        for one in settled:
+            if segment := self._items.final(one):
+                commands.append(Emit(segment))
+        return commands
+
+    def _lost(self, utterance: Utterance, reason: Reason) -> list[Command]:
+        self._ledger.give_up(utterance)
+        return [Emit(item) for item in self._items.lost(utterance, reason)]
+
+    def _report(self) -> list[Command]:
+        assert self._trouble is not None
+        self._status = Status(self._bad_state, self._trouble[1], self.speaker, self._trouble[2])
+        return [Emit(self._status)]

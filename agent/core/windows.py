@@ -1,0 +1,245 @@
+"""Segments and watermarks -> windows.
+
+Window k covers `[k * hop, k * hop + size)` of room time, `hop = size - overlap`. A word belongs to a window
+by the middle of its time, so with overlap 0 each word is in exactly one. A window closes when the watermark
+(the earliest time at which somebody's speech may still change) passes its end, at the latest the allowed
+lateness after its end, then with `complete` false; what comes later makes its next revision.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from agent.core.model import Segment, Speaker, Turn, Window, Word
+
+
+RETAINED_SECONDS = 30.0
+"""A complete window is kept so long: a correction of a track's clock can still move a word into it."""
+
+
+class TranscriptLike(Protocol):
+    """What `add_transcript` takes: a line of `AudioPipeline`, or anything of that shape."""
+
+    @property
+    def speaker(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def start_ms(self) -> int: ...
+    @property
+    def end_ms(self) -> int: ...
+    @property
+    def is_final(self) -> bool: ...
+
+
+@dataclass(slots=True)
+class _Share:
+    """What one segment has in one window."""
+
+    segment_id: str
+    speaker: Speaker
+    start: float
+    end: float
+    text: str
+    words: int
+
+
+@dataclass(slots=True)
+class _Open:
+    """A window that may still change."""
+
+    shares: list[_Share] = field(default_factory=list)
+    revision: int = 0
+    changed: bool = False
+    complete: bool = False
+
+
+class TranscriptBuffer:
+    """Windows of one session.
+
+    The worker feeds it with `add` and `advance`. Alone (no watermark source) it is fed with
+    `add_transcript` in order of time; then time moves with the transcripts, and `flush` closes the rest.
+    """
+
+    def __init__(
+        self,
+        window_size_seconds: float = 20.0,
+        overlap_seconds: float = 10.0,
+        min_transcripts_for_evaluation: int = 1,
+        *,
+        allowed_lateness_seconds: float = 10.0,
+        revisions: Mapping[int, int] | None = None,
+    ) -> None:
+        """`revisions` are those of windows that a predecessor has closed (window_id -> revision).
+
+        Raises:
+            ValueError: the size is not positive, or the overlap is negative or not smaller than the size.
+        """
+        if not 0 <= overlap_seconds < window_size_seconds:
+            raise ValueError("the overlap must be at least 0 and smaller than the window size")
+        self._size_us = round(window_size_seconds * 1e6)
+        self._hop_us = self._size_us - round(overlap_seconds * 1e6)
+        if self._hop_us <= 0:
+            raise ValueError("the overlap must leave at least a microsecond of hop")
+        self._lateness = allowed_lateness_seconds
+        self._min_segments = min_transcripts_for_evaluation
+        self._windows: dict[int, _Open] = {}
+        self._revisions = dict(revisions or {})
+        self._ready: deque[Window] = deque()
+        self._lines = 0
+
+    def add(self, segment: Segment) -> None:
+        """Take in a final segment; interims and finals without text are no part of any window."""
+        if not segment.final:
+            return
+        for word, text in pieces(segment):
+            for k in self._windows_of(word.middle):
+                self._put(k, segment, word, text)
+
+    def advance(
+        self, now: float, watermark: float, pending: Sequence[tuple[str, float]] = ()
+    ) -> list[Window]:
+        """Windows that close or change, in order, when time is `now` and the watermark `watermark`.
+
+        `pending` are (label, room time from which that speaker's speech is unanswered).
+        """
+        closed = []
+        for k in sorted(self._windows):
+            window, end = self._windows[k], self._end(k)
+            complete = end <= watermark
+            due = complete or now >= end + self._lateness
+            if due and (window.changed or complete != window.complete):
+                waiting = () if complete else tuple(label for label, since in pending if since < end)
+                closed.append(self._close(k, window, complete, waiting))
+            if end + RETAINED_SECONDS <= watermark:
+                del self._windows[k]
+        return closed
+
+    def next_end(self) -> float | None:
+        """Room time at which the earliest window that has yet to close (or to be completed) ends, or None."""
+        waiting = (k for k, window in self._windows.items() if window.changed or not window.complete)
+        return min((self._end(k) for k in waiting), default=None)
+
+    def add_transcript(self, transcript: TranscriptLike) -> Window | None:
+        """Take in a transcript of a source without a watermark; the oldest window that has closed, or None.
+
+        A window closes when a transcript begins after its end. When one transcript closes several, the
+        others come with the next calls and with `flush`.
+        """
+        if transcript.is_final:
+            self._lines += 1
+            self.add(_segment_of(transcript, self._lines))
+            start = transcript.start_ms / 1000
+            self._ready.extend(self._evaluable(self.advance(start, start)))
+        return self._ready.popleft() if self._ready else None
+
+    def flush(self) -> list[Window]:
+        """Close what is open, in order: the end of the session."""
+        self._ready.extend(self._evaluable(self.advance(float("inf"), float("inf"))))
+        rest = list(self._ready)
+        self._ready.clear()
+        return rest
+
+    def _evaluable(self, windows: list[Window]) -> list[Window]:
+        return [window for window in windows if window.segments >= self._min_segments]
+
+    def _end(self, k: int) -> float:
+        return (k * self._hop_us + self._size_us) / 1e6
+
+    def _windows_of(self, moment: float) -> range:
+        """Every k whose window holds `moment`; whole microseconds, so that no rounding can double a word."""
+        moment_us = max(round(moment * 1e6), 0)
+        first = (moment_us - self._size_us) // self._hop_us + 1
+        return range(max(first, 0), moment_us // self._hop_us + 1)
+
+    def _put(self, k: int, segment: Segment, word: Word, text: str) -> None:
+        window = self._windows.get(k)
+        if window is None:
+            window = self._windows[k] = _Open(revision=self._revisions.get(k, 0))
+        window.changed = True
+        share = window.shares[-1] if window.shares else None
+        if share is None or share.segment_id != segment.segment_id:
+            share = _Share(segment.segment_id, segment.speaker, word.start, word.end, "", 0)
+            window.shares.append(share)
+        share.start = min(share.start, word.start)
+        share.end = max(share.end, word.end)
+        share.text += text
+        share.words += 1
+
+    def _close(self, k: int, window: _Open, complete: bool, pending: tuple[str, ...]) -> Window:
+        window.revision += 1
+        window.changed = False
+        window.complete = complete
+        self._revisions[k] = window.revision
+        return Window(
+            window_id=k,
+            revision=window.revision,
+            start=k * self._hop_us / 1e6,
+            end=self._end(k),
+            complete=complete,
+            pending=pending,
+            turns=_turns(window.shares),
+            words=sum(share.words for share in window.shares),
+            segments=len(window.shares),
+        )
+
+
+def pieces(segment: Segment) -> list[tuple[Word, str]]:
+    """Each word of a segment with its text as it stands in the segment, what follows it included.
+
+    So text cut between words keeps its own punctuation and blanks, also in scripts that write none.
+    """
+    starts: list[int] = []
+    position = 0
+    for word in segment.words:
+        found = segment.text.find(word.text, position)
+        if found < 0:
+            return [(word, word.text + " ") for word in segment.words]
+        starts.append(found)
+        position = found + len(word.text)
+    if starts:
+        starts[0] = 0
+    ends = [*starts[1:], len(segment.text)]
+    return [
+        (word, segment.text[start:end] if end < len(segment.text) else segment.text[start:] + " ")
+        for word, start, end in zip(segment.words, starts, ends, strict=True)
+    ]
+
+
+def _turns(shares: Sequence[_Share]) -> tuple[Turn, ...]:
+    """Shares in order of time; what one speaker says on end is one turn."""
+    turns: list[Turn] = []
+    for share in sorted(shares, key=lambda share: (share.start, share.segment_id)):
+        text = share.text.strip()
+        last = turns[-1] if turns else None
+        if last and last.speaker == share.speaker:
+            turns[-1] = Turn(last.speaker, last.start, max(last.end, share.end), f"{last.text} {text}")
+        else:
+            turns.append(Turn(share.speaker, share.start, share.end, text))
+    return tuple(turns)
+
+
+def _segment_of(transcript: TranscriptLike, number: int) -> Segment:
+    """A line as a segment, its words spread evenly over its time (the line carries no times of words)."""
+    start, end = transcript.start_ms / 1000, transcript.end_ms / 1000
+    parts = transcript.text.split()
+    step = (end - start) / max(len(parts), 1)
+    words = tuple(
+        Word(part, start + step * index, start + step * (index + 1)) for index, part in enumerate(parts)
+    )
+    speaker = Speaker(identity=transcript.speaker, label=transcript.speaker)
+    return Segment(
+        segment_id=str(number),
+        revision=1,
+        final=True,
+        speaker=speaker,
+        track_sid="",
+        source="",
+        start=start,
+        end=end,
+        text=transcript.text.strip(),
+        words=words,
+    )
