@@ -3,6 +3,9 @@
 A store keeps the items of a session under rising numbers (`seq`, 1, 2, 3 …) given by the one writer
 that holds the session's epoch. A later writer takes a higher epoch; the earlier one's writes then
 raise `SessionFenced`. Contract suite: `tests/contract/test_stores.py`.
+
+What was written is what is read, with two exceptions that no database could keep: U+0000 and lone
+surrogates come back as U+FFFD, and a number that is not finite comes back as 0.0 (a confidence as None).
 """
 
 from __future__ import annotations
@@ -26,6 +29,14 @@ class Opened:
     """Speakers with the labels they have had so far, in order of first appearance."""
     last_windows: Mapping[int, int] = field(default_factory=dict)
     """window_id -> highest stored revision."""
+    accounting: tuple[Accounting, ...] = ()
+    """The sums kept so far: a successor counts on from them."""
+    segments: int = 0
+    """Final segments in the store."""
+    words: int = 0
+    """Words of these segments."""
+    gaps: int = 0
+    """Gaps in the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +54,8 @@ class SessionInfo:
     state: Status | None
     """The last stored status of the whole room."""
     accounting: tuple[Accounting, ...] = ()
+    written_at: str = ""
+    """ISO 8601, UTC: when a writer last wrote; old while `ended_at` is None means the writer is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +66,33 @@ class Stored:
     item: Item
 
 
-class Store(Protocol):
-    """All calls raise `StoreError` when the database is away; each has a time limit."""
+class Writer(Protocol):
+    """The writing side. All calls raise `StoreError` when the database is away; each has a time limit."""
 
     async def open_session(self, room: str, session: str, started_at: str) -> Opened:
-        """Begin, or take over, a session: raises its epoch and returns where to go on."""
+        """Begin, or take over, a session: raises its epoch and returns where to go on.
+
+        A session that had ended runs again (`ended_at` is None until the next `End`); its earlier `End`
+        stays among the items. Room and `started_at` are those of the first writer.
+
+        Raises:
+            ValueError: `started_at` is not ISO 8601.
+        """
         ...
 
     async def write(self, session: str, epoch: int, items: Sequence[Stored]) -> None:
-        """Store `items` in one transaction. Writing the same seq again is harmless.
+        """Store `items` in one transaction. Writing the same seq again is harmless: the first one stays.
 
-        A stored segment is a final with text. An `End` closes the session.
+        A stored segment is a final with text. An `End` closes the session and sets its sums.
 
         Raises:
-            SessionFenced: another writer has taken the session over.
+            SessionFenced: another writer has taken the session over; nothing was stored.
+            ValueError: a seq below 1, or an interim segment.
         """
         ...
 
     async def save_speakers(self, session: str, epoch: int, speakers: Sequence[Speaker]) -> None:
-        """Keep the labels for a successor.
+        """Keep the labels for a successor, in place of those kept before.
 
         Raises:
             SessionFenced: another writer has taken the session over.
@@ -79,15 +100,19 @@ class Store(Protocol):
         ...
 
     async def save_accounting(self, session: str, epoch: int, sums: Sequence[Accounting]) -> None:
-        """Keep the running sums, so that they can be read while the session runs.
+        """Keep the running sums in place of those kept before: readers see them while the session runs.
 
         Raises:
             SessionFenced: another writer has taken the session over.
         """
         ...
 
+
+class Reader(Protocol):
+    """The reading side. All calls raise `StoreError` when the database is away; each has a time limit."""
+
     async def find_session(self, room: str, session: str | None = None) -> SessionInfo | None:
-        """The latest session of a room, or the one named; None when there is none."""
+        """The latest session of a room (by `started_at`), or the one named; None when there is none."""
         ...
 
     async def items(self, session: str, after: int = 0, limit: int = 1000) -> list[Stored]:
@@ -103,13 +128,21 @@ class Store(Protocol):
         ...
 
     async def gaps(self, session: str) -> list[tuple[int, Gap]]:
-        """Gaps in order of start."""
+        """Gaps in order of start (then of seq)."""
         ...
 
     async def end_of(self, session: str) -> End | None:
         """The session's end, None while it runs."""
         ...
 
+    async def migrate(self) -> None:
+        """Make the database ready now instead of at the first call; quick when there is nothing to do."""
+        ...
+
     async def aclose(self) -> None:
         """Release connections; safe to call twice."""
         ...
+
+
+class Store(Writer, Reader, Protocol):
+    """The whole record: `agent.store.open_store` makes one."""

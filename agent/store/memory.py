@@ -1,0 +1,160 @@
+"""A store in this process's memory: for programs without a database, and for tests. Ends with the process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from agent.core.model import Accounting, End, Gap, Item, Segment, Speaker, Status, Window
+from agent.errors import SessionFenced, StoreError
+from agent.store.clean import check_items, clean, clean_text
+from agent.store.dates import now_iso, unix_ms
+from agent.store.protocol import Opened, SessionInfo, Stored
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Session:
+    """Everything kept of one session."""
+
+    room: str
+    started_at: str
+    started_unix_ms: int
+    epoch: int = 0
+    ended_at: str | None = None
+    written_at: str = ""
+    items: dict[int, Item] = field(default_factory=dict)
+    speakers: tuple[Speaker, ...] = ()
+    accounting: tuple[Accounting, ...] = ()
+
+    @property
+    def last_seq(self) -> int:
+        return max(self.items, default=0)
+
+    def of_type(self, kind: type[T], after: int = 0) -> list[tuple[int, T]]:
+        """Items of one type with `seq > after`, in order of seq."""
+        return [(seq, item) for seq, item in sorted(self.items.items()) if seq > after and type(item) is kind]
+
+    def windows(self) -> list[tuple[int, Window]]:
+        """The highest revision of every window, in order of window_id."""
+        best: dict[int, tuple[int, Window]] = {}
+        for seq, window in self.of_type(Window):
+            known = best.get(window.window_id)
+            if known is None or window.revision >= known[1].revision:
+                best[window.window_id] = (seq, window)
+        return [best[window_id] for window_id in sorted(best)]
+
+
+class MemoryStore:
+    """See `agent.store.protocol.Store`; nothing here waits, so each call is one step for all others."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[str, _Session] = {}
+
+    async def open_session(self, room: str, session: str, started_at: str) -> Opened:
+        """See `Writer.open_session`."""
+        kept = self._sessions.setdefault(
+            clean_text(session), _Session(clean_text(room), started_at, unix_ms(started_at))
+        )
+        kept.epoch += 1
+        kept.ended_at = None
+        kept.written_at = now_iso()
+        segments = kept.of_type(Segment)
+        return Opened(
+            epoch=kept.epoch,
+            last_seq=kept.last_seq,
+            speakers=kept.speakers,
+            last_windows={window.window_id: window.revision for _, window in kept.windows()},
+            accounting=kept.accounting,
+            segments=len(segments),
+            words=sum(len(segment.words) for _, segment in segments),
+            gaps=len(kept.of_type(Gap)),
+        )
+
+    async def write(self, session: str, epoch: int, items: Sequence[Stored]) -> None:
+        """See `Writer.write`."""
+        check_items(items)
+        kept = self._held(session, epoch)
+        for stored in items:
+            if stored.seq in kept.items:
+                continue
+            item = kept.items[stored.seq] = clean(stored.item)
+            if isinstance(item, End):
+                kept.ended_at = item.ended_at
+                kept.accounting = item.accounting
+
+    async def save_speakers(self, session: str, epoch: int, speakers: Sequence[Speaker]) -> None:
+        """See `Writer.save_speakers`."""
+        self._held(session, epoch).speakers = clean(tuple(speakers))
+
+    async def save_accounting(self, session: str, epoch: int, sums: Sequence[Accounting]) -> None:
+        """See `Writer.save_accounting`."""
+        self._held(session, epoch).accounting = clean(tuple(sums))
+
+    def _held(self, session: str, epoch: int) -> _Session:
+        kept = self._sessions.get(clean_text(session))
+        if kept is None:
+            raise StoreError(f"session {session!r} was never opened; call open_session first")
+        if kept.epoch != epoch:
+            raise SessionFenced(f"session {session!r} is held by epoch {kept.epoch}, not {epoch}")
+        kept.written_at = now_iso()
+        return kept
+
+    async def find_session(self, room: str, session: str | None = None) -> SessionInfo | None:
+        """See `Reader.find_session`."""
+        found = [
+            (kept.started_unix_ms, sid)
+            for sid, kept in self._sessions.items()
+            if kept.room == clean_text(room) and (session is None or sid == clean_text(session))
+        ]
+        if not found:
+            return None
+        sid = max(found)[1]
+        kept = self._sessions[sid]
+        states = [status for _, status in kept.of_type(Status) if status.speaker is None]
+        return SessionInfo(
+            room=kept.room,
+            session=sid,
+            started_at=kept.started_at,
+            ended_at=kept.ended_at,
+            last_seq=kept.last_seq,
+            state=states[-1] if states else None,
+            accounting=kept.accounting,
+            written_at=kept.written_at,
+        )
+
+    async def items(self, session: str, after: int = 0, limit: int = 1000) -> list[Stored]:
+        """See `Reader.items`."""
+        items = sorted(self._kept(session).items.items())
+        return [Stored(seq, item) for seq, item in items if seq > after][:limit]
+
+    async def segments(self, session: str, after: int = 0) -> list[tuple[int, Segment]]:
+        """See `Reader.segments`."""
+        found = self._kept(session).of_type(Segment, after)
+        return sorted(found, key=lambda pair: (pair[1].start, pair[0]))
+
+    async def windows(self, session: str) -> list[tuple[int, Window]]:
+        """See `Reader.windows`."""
+        return self._kept(session).windows()
+
+    async def gaps(self, session: str) -> list[tuple[int, Gap]]:
+        """See `Reader.gaps`."""
+        return sorted(self._kept(session).of_type(Gap), key=lambda pair: (pair[1].start, pair[0]))
+
+    async def end_of(self, session: str) -> End | None:
+        """See `Reader.end_of`."""
+        kept = self._kept(session)
+        ends = kept.of_type(End)
+        return ends[-1][1] if ends and kept.ended_at is not None else None
+
+    def _kept(self, session: str) -> _Session:
+        """The session, or an empty one in its place: readers of an unknown session read nothing."""
+        return self._sessions.get(clean_text(session)) or _Session("", "", 0)
+
+    async def migrate(self) -> None:
+        """Nothing to do."""
+
+    async def aclose(self) -> None:
+        """Nothing to release; the record stays readable."""
