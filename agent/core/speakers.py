@@ -55,8 +55,8 @@ def role_of(metadata: str, attributes: Mapping[str, str]) -> str:
         fields = json.loads(metadata)
     except (ValueError, RecursionError):
         return ""
-    role = fields.get("role") if isinstance(fields, dict) else None
-    return _line(role, MAX_LABEL) if isinstance(role, str) else ""
+    value = fields.get("role") if isinstance(fields, dict) else None
+    return _line(value, MAX_LABEL) if isinstance(value, str) else ""
 
 
 def _label_base(identity: str, name: str, role: str) -> str:

@@ -17,7 +17,7 @@ from agent.core.model import SAMPLE_RATE
 STALL_SECONDS = 0.5
 """Lateness beyond which frames no longer belong to the running piece."""
 SETTLE_SAMPLES = SAMPLE_RATE
-"""A stall is believed once a second of audio has been late: a busy event loop catches up, a stall does not."""
+"""A stall is believed once a second of audio was late: a busy event loop catches up, a stall does not."""
 
 
 @dataclass(slots=True)

@@ -11,23 +11,15 @@ second of its speech was answered or is a gap.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
+from agent.core.commands import CloseSession, Command, Commit, Emit, OpenSession, SendAudio
 from agent.core.gate import Decision, Frame, Gate, GateSettings
 from agent.core.items import ItemMaker
 from agent.core.ledger import Answer, Answered, Ledger, SendCommit, Utterance
 from agent.core.link import Link, LinkEvent, LinkState
-from agent.core.model import (
-    SAMPLE_RATE,
-    Accounting,
-    Gap,
-    Reason,
-    Segment,
-    Speaker,
-    State,
-    Status,
-)
+from agent.core.model import SAMPLE_RATE, Accounting, Reason, Speaker, State, Status
 from agent.core.timeline import Timeline
 
 MUTE_GRACE_SECONDS = 0.3
@@ -51,49 +43,13 @@ STALE_SECONDS = 2.0
 class TrackSettings:
     """Limits of one track; seconds."""
 
-    gate: GateSettings = GateSettings()
+    gate: GateSettings = field(default_factory=GateSettings)
     ledger_seconds: float = 120.0
     """Audio kept while unanswered; what falls off becomes a gap."""
     idle_seconds: float = 30.0
     """A recognizer session without speech is closed after so long."""
     answer_timeout: float = 10.0
     """A commit that is not answered in so long is taken as a drop."""
-
-
-@dataclass(frozen=True, slots=True)
-class OpenSession:
-    """Open a recognizer session."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class CloseSession:
-    """Close the recognizer session; nothing of it is awaited."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class SendAudio:
-    """Send audio on the open session."""
-
-    pcm: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """Ask the open session for the final text of what was sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Emit:
-    """Something for the readers."""
-
-    item: Segment | Gap | Status
-
-
-Command = OpenSession | CloseSession | SendAudio | Commit | Emit
 
 
 class TrackMachine:

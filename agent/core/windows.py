@@ -15,7 +15,6 @@ from typing import Protocol
 
 from agent.core.model import Segment, Speaker, Turn, Window, Word
 
-
 RETAINED_SECONDS = 30.0
 """A complete window is kept so long: a correction of a track's clock can still move a word into it."""
 
