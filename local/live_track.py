@@ -113,6 +113,7 @@ class LiveTrack:
         self._pump_task: asyncio.Task[None] | None = None
         self._native: rtc.AudioSource | None = None
         self._track: rtc.LocalAudioTrack | None = None
+        self._publication: rtc.LocalTrackPublication | None = None
 
     @property
     def sid(self) -> str:
@@ -129,8 +130,19 @@ class LiveTrack:
         self._native = rtc.AudioSource(self.sample_rate, self.channels, queue_size_ms=0)
         self._track = rtc.LocalAudioTrack.create_audio_track(self.source, self._native)
         options = rtc.TrackPublishOptions(source=SOURCES[self.source])
-        await self._participant.publish_track(self._track, options)
+        self._publication = await self._participant.publish_track(self._track, options)
         self._pump_task = asyncio.create_task(self._pump(self._native), name=f"speak {self._track.sid}")
+
+    async def heard(self, *, timeout: float) -> None:
+        """Returns when the first participant has subscribed to it; what is said before that reaches nobody.
+
+        Raises:
+            TimeoutError: nobody has within `timeout` seconds.
+        """
+        if self._publication is None:
+            raise RuntimeError("the track is not published")
+        async with asyncio.timeout(timeout):
+            await self._publication.wait_for_subscription()
 
     async def say(self, pcm: Pcm | bytes, sample_rate: int | None = None) -> Spoken:
         """Send `pcm` in real time; returns when its last sample was handed over, or when cut off.
@@ -169,7 +181,7 @@ class LiveTrack:
     async def stop(self) -> None:
         """End the pump and free the source without a word to the room; safe to call twice."""
         task, native = self._pump_task, self._native
-        self._pump_task = self._native = self._track = None
+        self._pump_task = self._native = self._track = self._publication = None
         if task is not None:
             task.cancel()
             await asyncio.wait([task])

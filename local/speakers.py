@@ -3,6 +3,7 @@
     token = participant_token(key, secret, room="interview 1", identity="anna", role="interviewer")
     async with RoomSpeaker() as anna, listening(url, observer_token) as heard:
         await anna.join(url, token)
+        await anna.microphone.heard(timeout=10)           # the transcriber has subscribed
         spoken = await anna.say(pcm)                      # 48 kHz mono int16; returns after the last sample
         said_at = anna.room_time(spoken.wall_at(0.35))    # room time of the sound 0.35 s into it
         await heard.wait_until(lambda: len(heard.finals) == 1, timeout=10)
