@@ -158,3 +158,8 @@ class MemoryStore:
 
     async def aclose(self) -> None:
         """Nothing to release; the record stays readable."""
+
+
+def open_memory(_database_url: str) -> MemoryStore:
+    """An empty store; what follows `memory:` is ignored."""
+    return MemoryStore()

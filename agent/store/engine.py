@@ -1,0 +1,82 @@
+"""Connections to the two kinds of database, and the errors each of them can raise."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, event, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+BEGIN_OPTION = "sqlite_begin"
+"""Execution option of a connection: how SQLite begins its next transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """An engine and what is to be known of it."""
+
+    engine: AsyncEngine
+    errors: tuple[type[Exception], ...]
+    """What its calls raise when the database does not do what it was asked."""
+    place: str
+    """Where it is, for messages: the URL without password."""
+    directory: Path | None = None
+    """To be made before the first call; None when there is nothing to make."""
+
+
+def open_database(database_url: str, timeout_seconds: float) -> Database:
+    """An engine that has not connected yet. `timeout_seconds` bounds each wait inside the driver."""
+    url = make_url(database_url)
+    if url.get_backend_name() == "sqlite":
+        return _open_sqlite(url.set(drivername="sqlite+aiosqlite"), timeout_seconds)
+    return _open_postgresql(url.set(drivername="postgresql+asyncpg"), timeout_seconds)
+
+
+def _open_sqlite(url: URL, timeout_seconds: float) -> Database:
+    engine = create_async_engine(
+        url,
+        # None: the driver starts no transaction by itself, `_begin` does
+        connect_args={"isolation_level": None, "timeout": timeout_seconds},
+        pool_size=3,
+        max_overflow=0,
+        pool_timeout=timeout_seconds,
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _prepare(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get(BEGIN_OPTION, "BEGIN"))
+
+    return Database(
+        engine,
+        (SQLAlchemyError, OSError, sqlite3.Error),
+        f"SQLite at {url.database}",
+        Path(url.database or "").parent,
+    )
+
+
+def _open_postgresql(url: URL, timeout_seconds: float) -> Database:
+    import asyncpg  # noqa: PLC0415 - a tenth of a second that SQLite's users need not wait
+
+    engine = create_async_engine(
+        url,
+        connect_args={"timeout": timeout_seconds, "command_timeout": timeout_seconds},
+        pool_size=3,
+        max_overflow=2,
+        pool_timeout=timeout_seconds,
+        pool_pre_ping=True,
+    )
+    errors = (SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+    return Database(engine, errors, url.render_as_string(hide_password=True))

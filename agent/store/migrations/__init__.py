@@ -1,0 +1,69 @@
+"""Brings a database to the tables of `agent.store.tables`; quick when it is there already.
+
+One file in `versions/` for each step, run by Alembic. The step's `revision` of the newest is `HEAD`.
+Processes that start at once wait for each other: the first one migrates, the others find nothing to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from importlib import import_module
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from agent.errors import StoreError
+from agent.store.engine import BEGIN_OPTION
+
+HEAD = "0001"
+"""Revision of the newest step."""
+
+_LOCK = 0x7472616E73637269
+"""Key of the advisory lock on PostgreSQL; nobody else's."""
+
+
+async def read_version(engine: AsyncEngine) -> str | None:
+    """The revision a database is at; None when it is new."""
+    async with engine.connect() as connection:
+        return await connection.run_sync(_read_version)
+
+
+async def upgrade(engine: AsyncEngine) -> None:
+    """Run the steps that are missing, in one transaction.
+
+    Raises:
+        StoreError: the database is at a revision that this program does not know.
+    """
+    # it takes most of a second to load: only when there is something to do, and not on the event loop
+    await asyncio.to_thread(import_module, "alembic.command")
+    async with engine.connect() as connection:
+        await connection.execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"})
+        async with connection.begin():
+            await connection.run_sync(_upgrade)
+
+
+def _read_version(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command  # noqa: PLC0415 - loaded by `upgrade`
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
+
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    if _read_version(connection) == HEAD:
+        return
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise StoreError(
+            f"this database is not one of ours, or a newer program made it ({error}); update this program"
+        ) from error

@@ -1,0 +1,1 @@
+"""The steps, oldest first: one file each, called r<number>_<what it does>.py."""

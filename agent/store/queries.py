@@ -1,0 +1,255 @@
+"""Statements on the tables, the same for SQLite and PostgreSQL. Each runs inside its caller's transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Table, delete, func, insert, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from agent.core.model import Accounting, End, Gap, Item, Segment, Speaker, Status, Window
+from agent.errors import SessionFenced, StoreError
+from agent.store import rows
+from agent.store.dates import now_iso, unix_ms
+from agent.store.protocol import Opened, SessionInfo, Stored
+from agent.store.tables import accounting, ends, gaps, items, segments, sessions, speakers, states, windows
+
+_DETAILS: dict[type[Item], tuple[str, Table, Any]] = {
+    Segment: ("segment", segments, rows.segment_of),
+    Window: ("window", windows, rows.window_of),
+    Gap: ("gap", gaps, rows.gap_of),
+    Status: ("status", states, rows.status_of),
+    End: ("end", ends, rows.end_of),
+}
+"""Type of item -> its name in `items`, the table of its detail, the reader of that table's rows."""
+
+_TAKE_OVER = text(
+    "INSERT INTO sessions (session, room, started_at, started_unix_ms, ended_at, epoch, written_at)"
+    " VALUES (:session, :room, :started_at, :started_unix_ms, NULL, 1, :written_at)"
+    " ON CONFLICT (session) DO UPDATE"
+    " SET epoch = sessions.epoch + 1, ended_at = NULL, written_at = excluded.written_at"
+)
+
+
+async def open_session(db: AsyncConnection, room: str, session: str, started_at: str) -> Opened:
+    """Raise the epoch, which waits for a write under way, then read where to go on."""
+    await db.execute(
+        _TAKE_OVER,
+        {
+            "session": session,
+            "room": room,
+            "started_at": started_at,
+            "started_unix_ms": unix_ms(started_at),
+            "written_at": now_iso(),
+        },
+    )
+    epoch = (await db.execute(select(sessions.c.epoch).where(sessions.c.session == session))).scalar_one()
+    revisions = await db.execute(
+        select(windows.c.window_id, func.max(windows.c.revision).label("revision"))
+        .where(windows.c.session == session)
+        .group_by(windows.c.window_id)
+    )
+    said = await db.execute(
+        select(func.count(), func.coalesce(func.sum(segments.c.word_count), 0)).where(
+            segments.c.session == session
+        )
+    )
+    segment_count, word_count = said.one()
+    lost = await db.execute(select(func.count()).select_from(gaps).where(gaps.c.session == session))
+    named = await db.execute(
+        select(speakers).where(speakers.c.session == session).order_by(speakers.c.position)
+    )
+    return Opened(
+        epoch=epoch,
+        last_seq=(await db.execute(select(_last_seq(session)))).scalar_one(),
+        speakers=tuple(rows.speaker_of(row) for row in named.mappings()),
+        last_windows={one.window_id: one.revision for one in revisions},
+        accounting=await _sums(db, session),
+        segments=segment_count,
+        words=int(word_count),
+        gaps=lost.scalar_one(),
+    )
+
+
+async def hold(db: AsyncConnection, session: str, epoch: int) -> None:
+    """Lock the session for this transaction, if it is still the writer's.
+
+    The first statement of every write: it takes the row's lock on PostgreSQL, the database's on SQLite,
+    so nobody can take the session over between the check and the commit.
+
+    Raises:
+        SessionFenced: another writer has taken the session over.
+        StoreError: the session was never opened.
+    """
+    held = await db.execute(
+        update(sessions)
+        .where(sessions.c.session == session, sessions.c.epoch == epoch)
+        .values(written_at=now_iso())
+    )
+    if held.rowcount:
+        return
+    found = await db.execute(select(sessions.c.epoch).where(sessions.c.session == session))
+    holder = found.scalar_one_or_none()
+    if holder is None:
+        raise StoreError(f"session {session!r} was never opened; call open_session first")
+    raise SessionFenced(f"session {session!r} is held by epoch {holder}, not {epoch}")
+
+
+async def write(db: AsyncConnection, session: str, epoch: int, batch: Sequence[Stored]) -> None:
+    """Insert the items that are not there yet."""
+    await hold(db, session, epoch)
+    if not batch:
+        return
+    seqs = [stored.seq for stored in batch]
+    found = await db.execute(
+        select(items.c.seq).where(items.c.session == session, items.c.seq.between(min(seqs), max(seqs)))
+    )
+    known = set(found.scalars())
+    numbers: list[dict[str, Any]] = []
+    details: defaultdict[type[Item], list[dict[str, Any]]] = defaultdict(list)
+    for stored in batch:
+        if stored.seq in known:
+            continue
+        known.add(stored.seq)
+        key = {"session": session, "seq": stored.seq}
+        numbers.append({**key, "type": _DETAILS[type(stored.item)][0]})
+        details[type(stored.item)].append({**key, **rows.row_of(stored.item)})
+        if isinstance(stored.item, End):
+            await _close(db, session, stored.item)
+    if numbers:
+        await db.execute(insert(items), numbers)
+    for kind, values in details.items():
+        await db.execute(insert(_DETAILS[kind][1]), values)
+
+
+async def _close(db: AsyncConnection, session: str, end: End) -> None:
+    await db.execute(update(sessions).where(sessions.c.session == session).values(ended_at=end.ended_at))
+    await replace_rows(db, accounting, session, [rows.accounting_columns(sums) for sums in end.accounting])
+
+
+async def save_speakers(db: AsyncConnection, session: str, epoch: int, named: Sequence[Speaker]) -> None:
+    """Replace the labels."""
+    await hold(db, session, epoch)
+    await replace_rows(db, speakers, session, [rows.speaker_columns(speaker) for speaker in named])
+
+
+async def save_accounting(db: AsyncConnection, session: str, epoch: int, sums: Sequence[Accounting]) -> None:
+    """Replace the running sums."""
+    await hold(db, session, epoch)
+    await replace_rows(db, accounting, session, [rows.accounting_columns(one) for one in sums])
+
+
+async def replace_rows(
+    db: AsyncConnection, table: Table, session: str, values: Sequence[dict[str, Any]]
+) -> None:
+    """Put `values` in the place of all rows of a session."""
+    await db.execute(delete(table).where(table.c.session == session))
+    if values:
+        await db.execute(
+            insert(table),
+            [{"session": session, "position": position, **row} for position, row in enumerate(values)],
+        )
+
+
+async def find_session(db: AsyncConnection, room: str, session: str | None) -> SessionInfo | None:
+    """The latest session of a room, or the one named."""
+    wanted = select(sessions).where(sessions.c.room == room)
+    if session is not None:
+        wanted = wanted.where(sessions.c.session == session)
+    latest = wanted.order_by(sessions.c.started_unix_ms.desc(), sessions.c.session.desc()).limit(1)
+    row = (await db.execute(latest)).mappings().one_or_none()
+    if row is None:
+        return None
+    sid = row["session"]
+    state = await db.execute(
+        select(states)
+        .where(states.c.session == sid, states.c.speaker_identity.is_(None))
+        .order_by(states.c.seq.desc())
+        .limit(1)
+    )
+    last_state = state.mappings().one_or_none()
+    return SessionInfo(
+        room=row["room"],
+        session=sid,
+        started_at=row["started_at"],
+        ended_at=row["ended_at"],
+        last_seq=(await db.execute(select(_last_seq(sid)))).scalar_one(),
+        state=rows.status_of(last_state) if last_state else None,
+        accounting=await _sums(db, sid),
+        written_at=row["written_at"],
+    )
+
+
+async def read_items(db: AsyncConnection, session: str, after: int, limit: int) -> list[Stored]:
+    """One page of items, of all types."""
+    page = await db.execute(
+        select(items.c.seq, items.c.type)
+        .where(items.c.session == session, items.c.seq > after)
+        .order_by(items.c.seq)
+        .limit(limit)
+    )
+    numbers = page.all()
+    found: dict[int, Item] = {}
+    for name, table, read in _DETAILS.values():
+        seqs = [number.seq for number in numbers if number.type == name]
+        if seqs:
+            detail = await db.execute(
+                select(table).where(table.c.session == session, table.c.seq.between(seqs[0], seqs[-1]))
+            )
+            found |= {row["seq"]: read(row) for row in detail.mappings()}
+    return [Stored(number.seq, found[number.seq]) for number in numbers]
+
+
+async def read_segments(db: AsyncConnection, session: str, after: int) -> list[tuple[int, Segment]]:
+    """Segments in order of start."""
+    found = await db.execute(
+        select(segments)
+        .where(segments.c.session == session, segments.c.seq > after)
+        .order_by(segments.c.start_seconds, segments.c.seq)
+    )
+    return [(row["seq"], rows.segment_of(row)) for row in found.mappings()]
+
+
+async def read_windows(db: AsyncConnection, session: str) -> list[tuple[int, Window]]:
+    """The last revision of every window."""
+    found = await db.execute(
+        select(windows)
+        .where(windows.c.session == session)
+        .order_by(windows.c.window_id, windows.c.revision, windows.c.seq)
+    )
+    last = {row["window_id"]: row for row in found.mappings()}
+    return [(row["seq"], rows.window_of(row)) for row in last.values()]
+
+
+async def read_gaps(db: AsyncConnection, session: str) -> list[tuple[int, Gap]]:
+    """Gaps in order of start."""
+    found = await db.execute(
+        select(gaps).where(gaps.c.session == session).order_by(gaps.c.start_seconds, gaps.c.seq)
+    )
+    return [(row["seq"], rows.gap_of(row)) for row in found.mappings()]
+
+
+async def read_end(db: AsyncConnection, session: str) -> End | None:
+    """The last end of a session that does not run."""
+    found = await db.execute(
+        select(ends)
+        .join(sessions, sessions.c.session == ends.c.session)
+        .where(ends.c.session == session, sessions.c.ended_at.is_not(None))
+        .order_by(ends.c.seq.desc())
+        .limit(1)
+    )
+    row = found.mappings().one_or_none()
+    return rows.end_of(row) if row else None
+
+
+async def _sums(db: AsyncConnection, session: str) -> tuple[Accounting, ...]:
+    found = await db.execute(
+        select(accounting).where(accounting.c.session == session).order_by(accounting.c.position)
+    )
+    return tuple(rows.accounting_of(row) for row in found.mappings())
+
+
+def _last_seq(session: str) -> ColumnElement[int]:
+    return select(func.coalesce(func.max(items.c.seq), 0)).where(items.c.session == session).scalar_subquery()

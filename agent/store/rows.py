@@ -1,0 +1,189 @@
+"""Values of the record <-> rows of its tables. Rows are exact: a float comes back as it was written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from agent.core.model import (
+    Accounting,
+    End,
+    Gap,
+    Item,
+    Reason,
+    Segment,
+    Speaker,
+    State,
+    Status,
+    Turn,
+    Window,
+    Word,
+)
+
+Row = Mapping[Any, Any]
+
+
+def row_of(item: Item) -> dict[str, Any]:
+    """The columns of an item in the table of its type, without session and seq."""
+    match item:
+        case Segment():
+            return {
+                "segment_id": item.segment_id,
+                "revision": item.revision,
+                **speaker_columns(item.speaker),
+                "track_sid": item.track_sid,
+                "source": item.source,
+                "start_seconds": item.start,
+                "end_seconds": item.end,
+                "text": item.text,
+                "words": _dump([[word.text, word.start, word.end] for word in item.words]),
+                "word_count": len(item.words),
+                "language": item.language,
+                "confidence": item.confidence,
+            }
+        case Window():
+            return {
+                "window_id": item.window_id,
+                "revision": item.revision,
+                "start_seconds": item.start,
+                "end_seconds": item.end,
+                "complete": item.complete,
+                "pending": _dump(item.pending),
+                "turns": _dump([asdict(turn) for turn in item.turns]),
+                "word_count": item.words,
+                "segment_count": item.segments,
+            }
+        case Gap():
+            return {
+                **speaker_columns(item.speaker),
+                "track_sid": item.track_sid,
+                "start_seconds": item.start,
+                "end_seconds": item.end,
+                "reason": item.reason.value,
+            }
+        case Status():
+            return {
+                "state": item.state.value,
+                "reason": item.reason.value if item.reason else None,
+                **speaker_columns(item.speaker),
+                "detail": item.detail,
+            }
+        case End():
+            return {**asdict(item), "accounting": _dump([asdict(sums) for sums in item.accounting])}
+
+
+def segment_of(row: Row) -> Segment:
+    return Segment(
+        segment_id=row["segment_id"],
+        revision=row["revision"],
+        final=True,
+        speaker=speaker_of(row),
+        track_sid=row["track_sid"],
+        source=row["source"],
+        start=row["start_seconds"],
+        end=row["end_seconds"],
+        text=row["text"],
+        words=tuple(Word(text, start, end) for text, start, end in json.loads(row["words"])),
+        language=row["language"],
+        confidence=row["confidence"],
+    )
+
+
+def window_of(row: Row) -> Window:
+    return Window(
+        window_id=row["window_id"],
+        revision=row["revision"],
+        start=row["start_seconds"],
+        end=row["end_seconds"],
+        complete=row["complete"],
+        pending=tuple(json.loads(row["pending"])),
+        turns=tuple(
+            Turn(**{**turn, "speaker": Speaker(**turn["speaker"])}) for turn in json.loads(row["turns"])
+        ),
+        words=row["word_count"],
+        segments=row["segment_count"],
+    )
+
+
+def gap_of(row: Row) -> Gap:
+    return Gap(
+        speaker=speaker_of(row),
+        track_sid=row["track_sid"],
+        start=row["start_seconds"],
+        end=row["end_seconds"],
+        reason=Reason(row["reason"]),
+    )
+
+
+def status_of(row: Row) -> Status:
+    return Status(
+        state=State(row["state"]),
+        reason=Reason(row["reason"]) if row["reason"] else None,
+        speaker=speaker_of(row) if row["speaker_identity"] is not None else None,
+        detail=row["detail"],
+    )
+
+
+def end_of(row: Row) -> End:
+    return End(
+        segments=row["segments"],
+        words=row["words"],
+        windows=row["windows"],
+        gaps=row["gaps"],
+        started_at=row["started_at"],
+        ended_at=row["ended_at"],
+        accounting=tuple(
+            Accounting(**{**sums, "speaker": Speaker(**sums["speaker"])})
+            for sums in json.loads(row["accounting"])
+        ),
+    )
+
+
+def accounting_columns(sums: Accounting) -> dict[str, Any]:
+    return {
+        **speaker_columns(sums.speaker),
+        "heard_seconds": sums.heard,
+        "speech_seconds": sums.speech,
+        "sent_seconds": sums.sent,
+        "answered_seconds": sums.answered,
+        "gap_seconds": sums.gap,
+        "replayed_seconds": sums.replayed,
+        "reconnects": sums.reconnects,
+    }
+
+
+def accounting_of(row: Row) -> Accounting:
+    return Accounting(
+        speaker=speaker_of(row),
+        heard=row["heard_seconds"],
+        speech=row["speech_seconds"],
+        sent=row["sent_seconds"],
+        answered=row["answered_seconds"],
+        gap=row["gap_seconds"],
+        replayed=row["replayed_seconds"],
+        reconnects=row["reconnects"],
+    )
+
+
+def speaker_columns(speaker: Speaker | None) -> dict[str, str | None]:
+    return {
+        "speaker_identity": speaker.identity if speaker else None,
+        "speaker_name": speaker.name if speaker else None,
+        "speaker_role": speaker.role if speaker else None,
+        "speaker_label": speaker.label if speaker else None,
+    }
+
+
+def speaker_of(row: Row) -> Speaker:
+    return Speaker(
+        identity=row["speaker_identity"],
+        name=row["speaker_name"],
+        role=row["speaker_role"],
+        label=row["speaker_label"],
+    )
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

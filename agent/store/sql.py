@@ -1,0 +1,153 @@
+"""The record in SQLite or PostgreSQL: readiness, time limits and errors around `agent.store.queries`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from agent.core.model import Accounting, End, Gap, Segment, Speaker, Window
+from agent.errors import SettingsError, StoreError
+from agent.store import migrations, queries
+from agent.store.clean import check_items, clean, clean_text
+from agent.store.dates import unix_ms
+from agent.store.engine import open_database
+from agent.store.memory import MemoryStore
+from agent.store.protocol import Opened, SessionInfo, Store, Stored
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MIGRATION_SECONDS = 60.0
+"""Longest wait for the tables: another process may be changing them."""
+
+
+class SqlStore:
+    """See `agent.store.protocol.Store`. Connects, and migrates, at the first call."""
+
+    def __init__(self, database_url: str, *, timeout_seconds: float = 5.0) -> None:
+        """`timeout_seconds` bounds every call; waiting for another process's write is part of it."""
+        self._timeout_seconds = timeout_seconds
+        # the driver gives up first, so that its own, better explained error is the one that is seen
+        self._database = open_database(database_url, timeout_seconds * 0.8)
+        self._ready = False
+        self._getting_ready = asyncio.Lock()
+
+    async def migrate(self) -> None:
+        """See `Reader.migrate`."""
+        async with self._getting_ready:
+            if self._ready:
+                return
+            with self._translated():
+                if self._database.directory:
+                    # transcripts are private: nobody else may list them
+                    self._database.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+                async with asyncio.timeout(self._timeout_seconds):
+                    version = await migrations.read_version(self._database.engine)
+                if version != migrations.HEAD:
+                    async with asyncio.timeout(MIGRATION_SECONDS):
+                        await migrations.upgrade(self._database.engine)
+            self._ready = True
+
+    async def open_session(self, room: str, session: str, started_at: str) -> Opened:
+        """See `Writer.open_session`."""
+        unix_ms(started_at)
+        return await self._run(
+            queries.open_session, clean_text(room), clean_text(session), clean_text(started_at)
+        )
+
+    async def write(self, session: str, epoch: int, items: Sequence[Stored]) -> None:
+        """See `Writer.write`."""
+        check_items(items)
+        await self._run(queries.write, clean_text(session), epoch, [clean(stored) for stored in items])
+
+    async def save_speakers(self, session: str, epoch: int, speakers: Sequence[Speaker]) -> None:
+        """See `Writer.save_speakers`."""
+        await self._run(queries.save_speakers, clean_text(session), epoch, clean(tuple(speakers)))
+
+    async def save_accounting(self, session: str, epoch: int, sums: Sequence[Accounting]) -> None:
+        """See `Writer.save_accounting`."""
+        await self._run(queries.save_accounting, clean_text(session), epoch, clean(tuple(sums)))
+
+    async def find_session(self, room: str, session: str | None = None) -> SessionInfo | None:
+        """See `Reader.find_session`."""
+        named = None if session is None else clean_text(session)
+        return await self._run(queries.find_session, clean_text(room), named)
+
+    async def items(self, session: str, after: int = 0, limit: int = 1000) -> list[Stored]:
+        """See `Reader.items`."""
+        return await self._run(queries.read_items, clean_text(session), after, limit)
+
+    async def segments(self, session: str, after: int = 0) -> list[tuple[int, Segment]]:
+        """See `Reader.segments`."""
+        return await self._run(queries.read_segments, clean_text(session), after)
+
+    async def windows(self, session: str) -> list[tuple[int, Window]]:
+        """See `Reader.windows`."""
+        return await self._run(queries.read_windows, clean_text(session))
+
+    async def gaps(self, session: str) -> list[tuple[int, Gap]]:
+        """See `Reader.gaps`."""
+        return await self._run(queries.read_gaps, clean_text(session))
+
+    async def end_of(self, session: str) -> End | None:
+        """See `Reader.end_of`."""
+        return await self._run(queries.read_end, clean_text(session))
+
+    async def aclose(self) -> None:
+        """Release connections; safe to call twice."""
+        await self._database.engine.dispose()
+
+    async def _run(
+        self,
+        query: Callable[Concatenate[AsyncConnection, P], Awaitable[T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """One query in one transaction, within the time limit."""
+        if not self._ready:
+            await self.migrate()
+        with self._translated():
+            async with asyncio.timeout(self._timeout_seconds), self._database.engine.begin() as connection:
+                return await query(connection, *args, **kwargs)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Whatever the database raises becomes a StoreError that names the place and keeps the cause."""
+        try:
+            yield
+        except TimeoutError as error:
+            raise StoreError(
+                f"{self._database.place} did not answer within {self._timeout_seconds:g} s"
+            ) from error
+        except self._database.errors as error:
+            raise StoreError(f"{self._database.place}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """The database's own words, without the statement and its values: they may be speech."""
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    first_line = str(cause).partition("\n")[0]
+    return f"{type(cause).__name__}: {first_line[:200]}"
+
+
+def open_sql(database_url: str) -> Store:
+    """A store on a database; SQLite without a file is kept by this process anyway, so it is a MemoryStore.
+
+    Raises:
+        SettingsError: the URL cannot be read.
+    """
+    try:
+        url = make_url(database_url)
+    except ArgumentError as error:
+        raise SettingsError(
+            "DATABASE_URL cannot be read; write postgresql://user:password@host/database"
+        ) from error
+    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+        return MemoryStore()
+    return SqlStore(database_url)

@@ -1,0 +1,170 @@
+"""The tables of the record. Times are room time in seconds; dates are ISO 8601 texts in UTC.
+
+    sessions ──< items ──1 segments | windows | gaps | states | ends     (one row of detail an item)
+        └──< speakers, accounting                                        (replaced as a whole)
+
+`items` gives every item of a session its number, so that no two items can share one, whatever they are.
+A change here needs a migration in `agent/store/migrations/versions`; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    Table,
+    Text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+
+def _speaker(*, optional: bool = False) -> list[Column[str]]:
+    """The columns of one speaker, as it was when the row was written."""
+    return [
+        Column(f"speaker_{name}", Text, nullable=optional) for name in ("identity", "name", "role", "label")
+    ]
+
+
+def _detail(name: str, *columns: Column[Any] | Index) -> Table:
+    """A table that holds the items of one type."""
+    return Table(
+        name,
+        metadata,
+        Column("session", Text, primary_key=True),
+        Column("seq", BigInteger, primary_key=True, autoincrement=False),
+        *columns,
+        ForeignKeyConstraint(["session", "seq"], ["items.session", "items.seq"], ondelete="CASCADE"),
+    )
+
+
+def _replaced(name: str, *columns: Column[Any]) -> Table:
+    """A table whose rows of a session are replaced together; `position` is their order, from 0."""
+    return Table(
+        name,
+        metadata,
+        Column("session", Text, ForeignKey("sessions.session", ondelete="CASCADE"), primary_key=True),
+        Column("position", BigInteger, primary_key=True, autoincrement=False),
+        *_speaker(),
+        *columns,
+    )
+
+
+def _seconds(name: str) -> Column[float]:
+    return Column(f"{name}_seconds", Double, nullable=False)
+
+
+def _text(name: str, *, optional: bool = False) -> Column[str]:
+    return Column(name, Text, nullable=optional)
+
+
+def _count(name: str) -> Column[int]:
+    return Column(name, BigInteger, nullable=False)
+
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("session", Text, primary_key=True, comment="sid of the room"),
+    _text("room"),
+    _text("started_at"),
+    _count("started_unix_ms"),
+    _text("ended_at", optional=True),
+    Column("epoch", BigInteger, nullable=False, comment="the one writer that may write"),
+    _text("written_at"),
+    Index(None, "room", "started_unix_ms"),
+)
+
+items = Table(
+    "items",
+    metadata,
+    Column("session", Text, ForeignKey("sessions.session", ondelete="CASCADE"), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("type", Text, nullable=False, comment="segment, window, gap, status or end"),
+)
+
+segments = _detail(
+    "segments",
+    _text("segment_id"),
+    _count("revision"),
+    *_speaker(),
+    _text("track_sid"),
+    _text("source"),
+    _seconds("start"),
+    _seconds("end"),
+    _text("text"),
+    Column("words", Text, nullable=False, comment="JSON: [[text, start, end], …]"),
+    _count("word_count"),
+    _text("language"),
+    Column("confidence", Double, nullable=True, comment="0..1"),
+    Index(None, "session", "start_seconds", "seq"),
+)
+
+windows = _detail(
+    "windows",
+    _count("window_id"),
+    _count("revision"),
+    _seconds("start"),
+    _seconds("end"),
+    Column("complete", Boolean, nullable=False),
+    Column("pending", Text, nullable=False, comment="JSON: [label, …]"),
+    Column("turns", Text, nullable=False, comment="JSON: [{speaker, start, end, text}, …]"),
+    _count("word_count"),
+    _count("segment_count"),
+    Index(None, "session", "window_id", "revision"),
+)
+
+gaps = _detail(
+    "gaps",
+    *_speaker(),
+    _text("track_sid"),
+    _seconds("start"),
+    _seconds("end"),
+    _text("reason"),
+)
+
+states = _detail(
+    "states",
+    _text("state"),
+    _text("reason", optional=True),
+    *_speaker(optional=True),
+    _text("detail"),
+)
+
+ends = _detail(
+    "ends",
+    _count("segments"),
+    _count("words"),
+    _count("windows"),
+    _count("gaps"),
+    _text("started_at"),
+    _text("ended_at"),
+    Column("accounting", Text, nullable=False, comment="JSON: [{speaker, heard, …}, …]"),
+)
+
+speakers = _replaced("speakers")
+
+accounting = _replaced(
+    "accounting",
+    _seconds("heard"),
+    _seconds("speech"),
+    _seconds("sent"),
+    _seconds("answered"),
+    _seconds("gap"),
+    _seconds("replayed"),
+    _count("reconnects"),
+)
