@@ -151,7 +151,7 @@ def _first_arrivals(words: Iterable[SaidWord], arrivals: Sequence[Arrival]) -> l
 
 
 def speech_seconds(said: Sequence[SaidWord]) -> float:
-    """Seconds of sentence time: from the first word's start to the last one's end, summed over the sentences."""
+    """Seconds of sentence time: first word's start to last one's end, summed over the sentences."""
     spans: dict[tuple[str, int], tuple[float, float]] = {}
     for word in said:
         start, end = spans.get((word.speaker, word.sentence), (word.start, word.end))
