@@ -63,6 +63,11 @@ class Child:
         """False once it has ended."""
         return self._process.returncode is None
 
+    @property
+    def pid(self) -> int:
+        """Process id of the keeper, whose only child the program is: for measurements."""
+        return self._process.pid
+
     async def wait(self) -> int:
         """Its exit code, when it has ended; 128 + n for signal n."""
         return await self._process.wait()
