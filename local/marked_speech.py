@@ -194,7 +194,7 @@ def _word_sound(number: int, sample_rate: int) -> NDArray[np.int16]:
 
 @lru_cache(maxsize=8)
 def _carrier(sample_rate: int) -> NDArray[np.float64]:
-    """The voice of every word, peak 1: two syllables that glide, as steady vowels are not taken for speech."""
+    """The voice of every word, peak 1: two gliding syllables, as steady vowels are not taken for speech."""
     voice = np.concatenate([_syllable("u", "a", sample_rate), _syllable("i", "e", sample_rate)])
     samples = round(WORD_SECONDS * sample_rate)
     return np.pad(voice, (0, max(0, samples - len(voice))))[:samples]
