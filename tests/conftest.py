@@ -1,0 +1,113 @@
+"""What all tests share: a clean environment, the real LiveKit server, and a real PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from agent.settings import ALIASES, Settings
+from local.child import kept
+from tests.postgres import Postgres
+
+ROOT = Path(__file__).parent.parent
+
+# two shared cores: a slow example says nothing about the code
+hypothesis.settings.register_profile("project", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("project")
+
+
+@dataclass(frozen=True, slots=True)
+class LiveKit:
+    """The running server of this test session."""
+
+    url: str
+    """ws://127.0.0.1:port"""
+    api_key: str
+    api_secret: str
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The settings that point at it."""
+        return {
+            "LIVEKIT_URL": self.url,
+            "LIVEKIT_API_KEY": self.api_key,
+            "LIVEKIT_API_SECRET": self.api_secret,
+        }
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A developer's own settings must not leak into the tests."""
+    for name in [*map(str.upper, Settings.model_fields), *ALIASES, "LIVEKIT_AGENT_NAME"]:
+        os.environ.pop(name, None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that asks for the server is a live one."""
+    for item in items:
+        if "livekit" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.live)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build the server now, where its progress is seen and no test's time limit runs."""
+    live = any(item.get_closest_marker("live") for item in session.items)
+    if not live or session.config.option.collectonly:
+        return
+    capture = session.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        built = subprocess.run(
+            [sys.executable, "-m", "local.livekit", "--build"],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            check=False,
+        )
+    if built.returncode != 0:
+        pytest.exit("the live tests need the LiveKit server; see the message above", returncode=1)
+
+
+@pytest.fixture(scope="session")
+def livekit() -> Iterator[LiveKit]:
+    """A real LiveKit server, one for the test session; rooms close 5 s after the last one has left.
+
+    It runs in a process of its own, so that no test's event loop owns it. A test that wants other options,
+    or wants to break it, starts its own `local.livekit.LiveKitServer`: that takes 0.1 s.
+    """
+    process = subprocess.Popen(
+        kept([sys.executable, "-m", "local.livekit", "--departure-timeout", "5"], grace_seconds=5),
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        lines = [process.stdout.readline().strip().partition("=")[2] for _ in range(3)]
+        assert all(lines), "the LiveKit server did not start; see its message above"
+        yield LiveKit(*lines)
+    finally:
+        process.stdin.close()
+        process.wait(15)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """A real PostgreSQL, started when the first test asks for it."""
+    with Postgres.start() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Postgres) -> Iterator[str]:
+    """A fresh, empty database, in the form DATABASE_URL takes."""
+    url = postgres_server.create_database()
+    yield url
+    postgres_server.drop_database(url)
