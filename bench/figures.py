@@ -1,4 +1,4 @@
-"""From what was measured to the rows of the table, with the bounds of the design's section 11. Pure."""
+"""Percentiles, and a row of the table with its bound. Pure."""
 
 from __future__ import annotations
 
@@ -21,6 +21,11 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
 
 
+def spread(values: Sequence[float]) -> tuple[float, ...]:
+    """p50 and p95; empty when there are no values."""
+    return (percentile(values, 0.5), percentile(values, 0.95)) if values else ()
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One line of the table."""
@@ -30,51 +35,14 @@ class Row:
     what: str
     unit: str
     values: tuple[float, ...]
-    """One, or p50 and p95, or p50, p95 and the largest."""
+    """One; or p50 and p95; or p50, p95 and the largest. Empty: there was nothing to measure."""
     bounds: tuple[float, ...] = ()
-    """The most each value may be; fewer than values: the rest has none."""
-    note: str = ""
+    """The most each value may be; fewer than values: the rest has none. Empty: no bound."""
 
     @property
     def within(self) -> bool | None:
-        """None when there is no bound."""
+        """None when there is no bound; False when there is one and nothing was measured."""
         if not self.bounds:
             return None
-        pairs = zip(self.values, self.bounds, strict=False)
-        return all(value <= bound + 1e-9 for value, bound in pairs)
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """Those of the design that depend on the run."""
-
-    final: tuple[float, float]
-    """Sentence end -> final, p50 and p95, seconds."""
-    first_text: tuple[float, float]
-    """Word end -> first text, p50 and p95, seconds."""
-    sent_per_speech: float
-    """Recognizer seconds per second of speech."""
-    cpu_over_floor: float
-    pss_idle_mb: float = 300.0
-    pss_room_mb: float = 30.0
-    word_time_seconds: float = 0.15
-    service_start_seconds: float = 2.0
-    room_creation_seconds: float = 0.5
-    token_seconds: float = 0.1
-
-
-def bounds_of(run: str) -> Bounds:
-    """The bounds for a scenario, by its name."""
-    if run == "4x2":
-        return Bounds((0.65, 0.80), (0.14, 0.27), 1.20, 2.2)
-    if run == "quiet":
-        return Bounds((0.60, 0.75), (0.11, 0.24), 1.4, 2.2)
-    return Bounds((0.60, 0.75), (0.11, 0.24), 1.20, 2.2)
-
-
-def spread(values: Sequence[float], *, largest: bool = False) -> tuple[float, ...]:
-    """p50 and p95, and the largest if asked; empty when there are no values."""
-    if not values:
-        return ()
-    spread_ = (percentile(values, 0.5), percentile(values, 0.95))
-    return (*spread_, max(values)) if largest else spread_
+        pairs = list(zip(self.values, self.bounds, strict=False))
+        return bool(pairs) and all(value <= bound for value, bound in pairs)

@@ -19,6 +19,18 @@ class Usage:
     processes: int
 
 
+def program(keeper_pid: int) -> int:
+    """The process id of the program that a keeper (`Child.pid`) runs.
+
+    Raises:
+        psutil.NoSuchProcess: it has ended.
+    """
+    children = psutil.Process(keeper_pid).children()
+    if not children:
+        raise psutil.NoSuchProcess(keeper_pid)
+    return int(children[0].pid)
+
+
 def usage(pid: int) -> Usage:
     """Look at the tree of process `pid`.
 

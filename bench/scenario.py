@@ -40,11 +40,8 @@ class Scenario:
         return self.rooms * self.speakers
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedSentence:
-    """Marked words that belong together."""
-
-    words: tuple[PlannedWord, ...]
+Sentence = tuple[PlannedWord, ...]
+"""Marked words that belong together; times in seconds from the start of the talk."""
 
 
 def sentence_seconds(words: int) -> float:
@@ -52,7 +49,7 @@ def sentence_seconds(words: int) -> float:
     return words * WORD_SECONDS + (words - 1) * GAP_SECONDS
 
 
-def plan_speaker(scenario: Scenario, room: int, speaker: int) -> list[PlannedSentence]:
+def plan_speaker(scenario: Scenario, room: int, speaker: int) -> list[Sentence]:
     """The sentences of one speaker; the words of no two speakers of a run are the same.
 
     Raises:
@@ -62,7 +59,7 @@ def plan_speaker(scenario: Scenario, room: int, speaker: int) -> list[PlannedSen
     at = 0.5 + speaker * (scenario.pause_seconds + sentence_seconds(scenario.sentence_words[0])) / 2
     share = 4096 // scenario.tracks
     words, last = number * share, (number + 1) * share
-    plan: list[PlannedSentence] = []
+    plan: list[Sentence] = []
     turn = speaker
     while True:
         length = scenario.sentence_words[turn % len(scenario.sentence_words)]
@@ -72,9 +69,7 @@ def plan_speaker(scenario: Scenario, room: int, speaker: int) -> list[PlannedSen
         if words + length > last:
             raise ValueError(f"{scenario.name}: more than {share} words a speaker are needed")
         step = WORD_SECONDS + GAP_SECONDS
-        plan.append(
-            PlannedSentence(tuple(PlannedWord(words + place, at + place * step) for place in range(length)))
-        )
+        plan.append(tuple(PlannedWord(words + place, at + place * step) for place in range(length)))
         words += length
         at = end + scenario.pause_seconds
         turn += 1
@@ -82,7 +77,7 @@ def plan_speaker(scenario: Scenario, room: int, speaker: int) -> list[PlannedSen
 
 def default_scenarios(*, quick: bool) -> list[Scenario]:
     """Those of `make bench`, or shorter ones of the same kind."""
-    talk = 16.0 if quick else 45.0
+    talk = 17.5 if quick else 45.0
     scenarios = [
         Scenario("1x2", rooms=1, speakers=2, talk_seconds=talk, pause_seconds=1.8),
         Scenario("4x2", rooms=4, speakers=2, talk_seconds=talk, pause_seconds=1.8),
@@ -95,7 +90,6 @@ def default_scenarios(*, quick: bool) -> list[Scenario]:
             talk_seconds=48.0,
             pause_seconds=12.0,
             silence_seconds=36.0,
-            sentence_words=(6,),
             floor=False,
         )
         scenarios.insert(1, quiet)
