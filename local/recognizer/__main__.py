@@ -45,7 +45,7 @@ def main(
         typer.Option(
             help="moonshine recognizes English speech; scripted recognizes marked speech, for tests."
         ),
-    ] = "scripted",
+    ] = "moonshine",
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 0,
     answer_delay: Annotated[

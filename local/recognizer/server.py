@@ -127,7 +127,7 @@ class RecognizerServer:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
-        self._engine.close()
+        await asyncio.to_thread(self._engine.close)
 
     async def _listen(self, runner: web.AppRunner) -> None:
         await runner.setup()

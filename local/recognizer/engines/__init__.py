@@ -7,11 +7,17 @@ from collections.abc import Callable
 from local.recognizer.engines.engine import Engine
 
 
+def _moonshine() -> Engine:
+    from local.recognizer.engines.moonshine import MoonshineEngine  # noqa: PLC0415 - only what is asked for
+
+    return MoonshineEngine()
+
+
 def _scripted() -> Engine:
     from local.recognizer.engines.scripted import ScriptedEngine  # noqa: PLC0415 - only what is asked for
 
     return ScriptedEngine()
 
 
-ENGINES: dict[str, Callable[[], Engine]] = {"scripted": _scripted}
+ENGINES: dict[str, Callable[[], Engine]] = {"moonshine": _moonshine, "scripted": _scripted}
 """Name to maker."""
