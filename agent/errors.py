@@ -5,6 +5,7 @@
     - StoreError: the database did not do what was asked
         - SessionFenced: another writer has taken the session over
     - RecognizerError: the recognizer refused or broke (facts: reason, retryable, retry_after_seconds)
+    - SinkError: an item could not be sent live (it is in the store all the same)
     - IllegalEvent: a state machine was given an event that its state does not allow
     - MessageError: bytes that are no message of ours
     - LocalPartError: a local part (LiveKit server, recognizer, PostgreSQL) could not be had; says what to do
@@ -49,6 +50,10 @@ class RecognizerError(TranscriptionError):
         """What the provider asked for, or None."""
         self.detail = detail
         """One sentence for a person; no secret."""
+
+
+class SinkError(TranscriptionError):
+    """An item could not be sent live; it is in the store all the same. The cause is chained."""
 
 
 class IllegalEvent(TranscriptionError):

@@ -2,9 +2,14 @@
 
 A track's samples are a good clock: frames keep coming while it is muted and silent. So room time is
 `origin + sample / rate`, where the origin is the earliest that any frame suggests (arrival minus the
-frame's place in the track): a frame can be delayed on its way, never hurried. When frames stay away and
-later ones come late for good (a stall: the publisher or the network stopped), a new piece begins with an
-origin of its own, and the time between is missing from the track.
+frame's place in the track): a frame can be delayed on its way, never hurried. A track is cut into pieces,
+each with an origin that is later than the one before it:
+
+    late by more than STALL_SECONDS, for good   a stall (publisher or network stopped): the frames since then
+                                                are a new piece, and the time between is missing
+    late by less, for DRIFT_SECONDS             the track's clock is slow, or a little audio was lost: a new
+                                                piece, silently
+    early                                       the origin was wrong so far: it moves back
 """
 
 from __future__ import annotations
@@ -15,9 +20,14 @@ from dataclasses import dataclass
 from agent.core.model import SAMPLE_RATE
 
 STALL_SECONDS = 0.5
-"""Lateness beyond which frames no longer belong to the running piece."""
-SETTLE_SAMPLES = SAMPLE_RATE
-"""A stall is believed once a second of audio was late: a busy event loop catches up, a stall does not."""
+"""Lateness beyond which frames may no longer belong to the running piece."""
+SETTLE_SECONDS = 0.4
+"""A stall is believed when frames came late for so long, at the pace of their audio."""
+BURST_PACE = 1.5
+"""Audio that comes faster than this is a backlog being worked off: it catches up, a stall does not."""
+DRIFT_SECONDS = 5.0
+"""Audio in which not one frame came as early as the origin says: the origin is behind."""
+DRIFT_STEP_SECONDS = 0.001
 
 
 @dataclass(slots=True)
@@ -27,13 +37,26 @@ class _Piece:
     """Room time of sample 0 if the whole track had run like this piece."""
 
 
+@dataclass(slots=True)
+class _Late:
+    """Frames that came late one after another."""
+
+    first_sample: int
+    since: float
+    """Room time at which the first of them came."""
+    origin: float
+    """The earliest that any of them suggests."""
+
+
 class Timeline:
     """Maps sample numbers of one track to room time; rising samples give rising times."""
 
-    def __init__(self) -> None:
+    def __init__(self, media_delay: float = 0.0) -> None:
+        """`media_delay` is the least time (seconds) that audio takes from the speaker to its arrival here."""
+        self._media_delay = media_delay
         self._pieces: list[_Piece] = []
-        self._late_from: int | None = None
-        self._late_origin = 0.0
+        self._late: _Late | None = None
+        self._drift = _Piece(0, float("inf"))
         self.heard = 0
         """Samples received so far: the number of the next one."""
 
@@ -45,29 +68,25 @@ class Timeline:
         """
         start = self.heard
         self.heard += samples
-        origin = now - self.heard / SAMPLE_RATE
+        origin = now - self._media_delay - self.heard / SAMPLE_RATE
         if not self._pieces:
-            self._pieces.append(_Piece(start, origin))
+            self._begin(_Piece(start, origin))
             return None
-        piece = self._pieces[-1]
-        if origin - piece.origin <= STALL_SECONDS:
-            self._late_from = None
-            piece.origin = max(min(piece.origin, origin), self._floor(piece))
-            return None
-        if self._late_from is None:
-            self._late_from, self._late_origin = start, origin
-        self._late_origin = min(self._late_origin, origin)
-        if self.heard - self._late_from < SETTLE_SAMPLES:
-            return None
-        missing_from = piece.origin + self._late_from / SAMPLE_RATE
-        self._pieces.append(_Piece(self._late_from, self._late_origin))
-        self._late_from = None
-        return missing_from, self._pieces[-1].origin + self._pieces[-1].first_sample / SAMPLE_RATE
+        lateness = origin - self._pieces[-1].origin
+        if lateness > STALL_SECONDS:
+            return self._late_frame(start, origin, now)
+        self._late = None
+        if lateness < 0:
+            self._move_back(origin)
+        self._follow_drift(origin)
+        return None
 
     def room_time(self, sample: int) -> float:
         """Room time (seconds) of a sample of this track. 0.0 before the first frame."""
         if not self._pieces:
             return 0.0
+        if sample >= self._pieces[-1].first_sample:
+            return self._pieces[-1].origin + sample / SAMPLE_RATE
         index = bisect_right(self._pieces, sample, key=lambda piece: piece.first_sample) - 1
         return self._pieces[max(index, 0)].origin + sample / SAMPLE_RATE
 
@@ -78,7 +97,35 @@ class Timeline:
         """
         return self.room_time(sample - 1) + 1 / SAMPLE_RATE if sample else self.room_time(0)
 
-    def _floor(self, piece: _Piece) -> float:
-        """The origin below which `piece` would overlap the one before it."""
-        before = self._pieces[-2] if len(self._pieces) > 1 else None
-        return before.origin if before else float("-inf")
+    def _begin(self, piece: _Piece) -> None:
+        self._pieces.append(piece)
+        self._drift = _Piece(self.heard, float("inf"))
+
+    def _late_frame(self, start: int, origin: float, now: float) -> tuple[float, float] | None:
+        if self._late is None:
+            self._late = _Late(start, now, origin)
+        late = self._late
+        late.origin = min(late.origin, origin)
+        waited = now - late.since
+        audio = (self.heard - late.first_sample) / SAMPLE_RATE
+        if waited < SETTLE_SECONDS or audio > BURST_PACE * waited:
+            return None
+        self._late = None
+        missing_from = self._pieces[-1].origin + late.first_sample / SAMPLE_RATE
+        self._begin(_Piece(late.first_sample, late.origin))
+        return missing_from, late.origin + late.first_sample / SAMPLE_RATE
+
+    def _move_back(self, origin: float) -> None:
+        """A frame came earlier than the origin allows; pieces that begin later than it says are undone."""
+        while len(self._pieces) > 1 and origin <= self._pieces[-2].origin:
+            self._pieces.pop()
+        self._pieces[-1].origin = min(self._pieces[-1].origin, origin)
+
+    def _follow_drift(self, origin: float) -> None:
+        self._drift.origin = min(self._drift.origin, origin)
+        if self.heard - self._drift.first_sample < DRIFT_SECONDS * SAMPLE_RATE:
+            return
+        if self._drift.origin > self._pieces[-1].origin + DRIFT_STEP_SECONDS:
+            self._begin(self._drift)
+        else:
+            self._drift = _Piece(self.heard, float("inf"))

@@ -50,6 +50,8 @@ class TrackSettings:
     """A recognizer session without speech is closed after so long."""
     answer_timeout: float = 10.0
     """A commit that is not answered in so long is taken as a drop."""
+    media_delay: float = 0.0
+    """Least time that audio takes from the speaker to here; word times are of the speaker's moment."""
 
 
 class TrackMachine:
@@ -61,7 +63,7 @@ class TrackMachine:
         self.speaker = speaker
         self.track_sid = track_sid
         self._settings = settings
-        self._timeline = Timeline()
+        self._timeline = Timeline(settings.media_delay)
         self._items = ItemMaker(speaker, track_sid, source, self._timeline)
         self._gate = Gate(settings.gate)
         self._ledger = Ledger(settings.ledger_seconds)

@@ -117,6 +117,14 @@ class TranscriptBuffer:
                 del self._windows[k]
         return closed
 
+    def close(self) -> list[Window]:
+        """Close every window as complete, in order: nobody's speech is awaited any more."""
+        return [
+            self._close(k, window, True, ())
+            for k, window in sorted(self._windows.items())
+            if window.changed or not window.complete
+        ]
+
     def next_end(self) -> float | None:
         """Room time at which the earliest window that has yet to close (or to be completed) ends, or None."""
         waiting = (k for k, window in self._windows.items() if window.changed or not window.complete)
@@ -136,8 +144,8 @@ class TranscriptBuffer:
         return self._ready.popleft() if self._ready else None
 
     def flush(self) -> list[Window]:
-        """Close what is open, in order: the end of the session."""
-        self._ready.extend(self._evaluable(self.advance(float("inf"), float("inf"))))
+        """Close what is open, in order: the end of the session. What is added later makes revisions."""
+        self._ready.extend(self._evaluable(self.close()))
         rest = list(self._ready)
         self._ready.clear()
         return rest

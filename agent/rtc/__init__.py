@@ -1,0 +1,1 @@
+"""The room's side: callbacks made into events, audio made into frames, Silero."""

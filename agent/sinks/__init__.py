@@ -1,0 +1,1 @@
+"""Sinks: where items go live, one file each."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,9 @@ from sqlalchemy import Connection, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+_LOCKED_SECONDS = 0.02
+"""Pause between two tries to change the mode of a file that somebody else has open."""
 
 BEGIN_OPTION = "sqlite_begin"
 """Execution option of a connection: how SQLite begins its next transaction."""
@@ -50,7 +54,6 @@ def _open_sqlite(url: URL, timeout_seconds: float) -> Database:
     @event.listens_for(engine.sync_engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:
         cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.close()
@@ -65,6 +68,26 @@ def _open_sqlite(url: URL, timeout_seconds: float) -> Database:
         f"SQLite at {url.database}",
         Path(url.database or "").parent,
     )
+
+
+async def switch_to_wal(engine: AsyncEngine) -> None:
+    """Let readers and the writer work side by side from now on: the mode is kept in the file.
+
+    SQLite does not wait for others here, as it does elsewhere; so this tries until they are gone.
+    The caller bounds it.
+    """
+    async with engine.connect() as connection:
+        driver = (await connection.get_raw_connection()).driver_connection
+        assert driver is not None
+        while True:
+            try:
+                await driver.execute("PRAGMA journal_mode=WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                    raise
+                await asyncio.sleep(_LOCKED_SECONDS)
+            else:
+                return
 
 
 def _open_postgresql(url: URL, timeout_seconds: float) -> Database:

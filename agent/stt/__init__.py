@@ -1,0 +1,1 @@
+"""Recognizers: what turns audio into text. Contract suite: `tests/contract/test_recognizers.py`."""

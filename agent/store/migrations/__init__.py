@@ -14,7 +14,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from agent.errors import StoreError
-from agent.store.engine import BEGIN_OPTION
+from agent.store.engine import BEGIN_OPTION, switch_to_wal
 
 HEAD = "0001"
 """Revision of the newest step."""
@@ -37,6 +37,8 @@ async def upgrade(engine: AsyncEngine) -> None:
     """
     # it takes most of a second to load: only when there is something to do, and not on the event loop
     await asyncio.to_thread(import_module, "alembic.command")
+    if engine.dialect.name == "sqlite":
+        await switch_to_wal(engine)
     async with engine.connect() as connection:
         await connection.execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"})
         async with connection.begin():

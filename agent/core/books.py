@@ -1,0 +1,45 @@
+"""The sums of a session: every speaker's audio over all tracks, an earlier transcriber's included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from agent.core.model import Accounting
+
+
+class Books:
+    """Sums per speaker; tracks that are over are kept as sums, those that run are asked each time."""
+
+    def __init__(self, earlier: Iterable[Accounting] = ()) -> None:
+        """`earlier` are the sums that a predecessor of this session has kept."""
+        self._closed = {one.speaker.identity: one for one in earlier}
+
+    def close(self, sums: Accounting) -> None:
+        """A track is over: its sums stay."""
+        self._closed = add(self._closed, sums)
+
+    def sums(self, running: Sequence[Accounting] = ()) -> list[Accounting]:
+        """One entry a speaker, in order of first appearance; `running` are the tracks that are not over."""
+        total = self._closed
+        for one in running:
+            total = add(total, one)
+        return list(total.values())
+
+
+def add(sums: dict[str, Accounting], one: Accounting) -> dict[str, Accounting]:
+    """`sums` (by identity) with `one` added to its speaker's."""
+    known = sums.get(one.speaker.identity)
+    if known is None:
+        return {**sums, one.speaker.identity: one}
+    total = replace(
+        known,
+        heard=known.heard + one.heard,
+        speech=known.speech + one.speech,
+        sent=known.sent + one.sent,
+        answered=known.answered + one.answered,
+        gap=known.gap + one.gap,
+        replayed=known.replayed + one.replayed,
+        reconnects=known.reconnects + one.reconnects,
+    )
+    return {**sums, one.speaker.identity: total}

@@ -1,0 +1,70 @@
+"""What happens in a room, as plain values in the order in which it happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from livekit import rtc
+
+
+@dataclass(frozen=True, slots=True)
+class TrackStarted:
+    """An audio track is being received."""
+
+    track: rtc.RemoteAudioTrack
+    """The object that gives its audio; a reconnect can bring another one for the same sid."""
+    track_sid: str
+    source: str
+    """microphone, screen_share_audio or unknown."""
+    muted: bool
+    identity: str
+    name: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrackEnded:
+    """A track is gone: unpublished, unsubscribed, or its participant left."""
+
+    track_sid: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrackMuted:
+    track_sid: str
+    muted: bool
+    """False when it was unmuted."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantLeft:
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLost:
+    """The connection to the server broke; it is being restored."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRestored:
+    """The connection is back; tracks may have come and gone meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomClosed:
+    """We are out of the room for good."""
+
+    reason: str
+    """LiveKit's name of it, lower case: room_deleted, room_closed, client_initiated …"""
+
+
+RoomEvent = (
+    TrackStarted
+    | TrackEnded
+    | TrackMuted
+    | ParticipantLeft
+    | ConnectionLost
+    | ConnectionRestored
+    | RoomClosed
+)

@@ -1,0 +1,144 @@
+"""Room callbacks -> events in a queue, and subscription to the audio that is to be transcribed.
+
+LiveKit calls back synchronously; a callback here does no more than put a value into the queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+
+from livekit import rtc
+
+from agent.core.speakers import role_of
+from agent.rtc.events import (
+    ConnectionLost,
+    ConnectionRestored,
+    ParticipantLeft,
+    RoomClosed,
+    RoomEvent,
+    TrackEnded,
+    TrackMuted,
+    TrackStarted,
+)
+
+QUEUE_SIZE = 10_000
+"""Far more than a room can cause before the session reads; beyond it the session fails rather than lie."""
+
+_SOURCES = {
+    rtc.TrackSource.SOURCE_MICROPHONE: "microphone",
+    rtc.TrackSource.SOURCE_SCREENSHARE_AUDIO: "screen_share_audio",
+}
+_KINDS = {
+    rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD: "standard",
+    rtc.ParticipantKind.PARTICIPANT_KIND_INGRESS: "ingress",
+    rtc.ParticipantKind.PARTICIPANT_KIND_EGRESS: "egress",
+    rtc.ParticipantKind.PARTICIPANT_KIND_SIP: "sip",
+    rtc.ParticipantKind.PARTICIPANT_KIND_AGENT: "agent",
+}
+
+
+class RoomEvents:
+    """The events of one room. Make it before the room is connected, so that none is missed."""
+
+    def __init__(
+        self, room: rtc.Room, *, exclude_kinds: Collection[str], exclude_sources: Collection[str]
+    ) -> None:
+        self._room = room
+        self._exclude_kinds = exclude_kinds
+        self._exclude_sources = exclude_sources
+        self.queue: asyncio.Queue[RoomEvent] = asyncio.Queue(QUEUE_SIZE)
+        self._callbacks = {
+            "track_published": self._on_published,
+            "track_subscribed": self._on_subscribed,
+            "track_unsubscribed": self._on_unsubscribed,
+            "track_unpublished": self._on_unpublished,
+            "track_muted": self._on_muted,
+            "track_unmuted": self._on_unmuted,
+            "participant_disconnected": self._on_left,
+            "reconnecting": lambda: self._put(ConnectionLost()),
+            "reconnected": self._on_reconnected,
+            "disconnected": self._on_disconnected,
+        }
+        for name, callback in self._callbacks.items():
+            room.on(name, callback)  # type: ignore[arg-type]
+
+    def subscribe(self) -> None:
+        """Ask for the audio that is there already; call once the room is connected."""
+        for participant in self._room.remote_participants.values():
+            for publication in participant.track_publications.values():
+                self._on_published(publication, participant)
+
+    def close(self) -> None:
+        """Listen no more; safe to call twice."""
+        for name, callback in self._callbacks.items():
+            self._room.off(name, callback)  # type: ignore[arg-type]
+        self._callbacks = {}
+
+    def _wanted(self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant) -> bool:
+        return (
+            publication.kind == rtc.TrackKind.KIND_AUDIO
+            and _KINDS.get(participant.kind, "standard") not in self._exclude_kinds
+            and _source(publication) not in self._exclude_sources
+        )
+
+    def _on_published(
+        self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant
+    ) -> None:
+        if self._wanted(publication, participant):
+            publication.set_subscribed(True)
+
+    def _on_subscribed(
+        self,
+        track: rtc.Track,
+        publication: rtc.RemoteTrackPublication,
+        participant: rtc.RemoteParticipant,
+    ) -> None:
+        if isinstance(track, rtc.RemoteAudioTrack) and self._wanted(publication, participant):
+            self._put(
+                TrackStarted(
+                    track=track,
+                    track_sid=publication.sid,
+                    source=_source(publication),
+                    muted=publication.muted,
+                    identity=participant.identity,
+                    name=participant.name,
+                    role=role_of(participant.metadata, participant.attributes),
+                )
+            )
+
+    def _on_unsubscribed(
+        self,
+        _track: rtc.Track | None,
+        publication: rtc.RemoteTrackPublication,
+        _participant: rtc.RemoteParticipant,
+    ) -> None:
+        self._put(TrackEnded(publication.sid))
+
+    def _on_unpublished(
+        self, publication: rtc.RemoteTrackPublication, _participant: rtc.RemoteParticipant
+    ) -> None:
+        self._put(TrackEnded(publication.sid))
+
+    def _on_muted(self, _participant: rtc.Participant, publication: rtc.TrackPublication) -> None:
+        self._put(TrackMuted(publication.sid, muted=True))
+
+    def _on_unmuted(self, _participant: rtc.Participant, publication: rtc.TrackPublication) -> None:
+        self._put(TrackMuted(publication.sid, muted=False))
+
+    def _on_left(self, participant: rtc.RemoteParticipant) -> None:
+        self._put(ParticipantLeft(participant.identity))
+
+    def _on_reconnected(self) -> None:
+        self._put(ConnectionRestored())
+        self.subscribe()
+
+    def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
+        self._put(RoomClosed(rtc.DisconnectReason.Name(reason).lower()))
+
+    def _put(self, event: RoomEvent) -> None:
+        self.queue.put_nowait(event)
+
+
+def _source(publication: rtc.RemoteTrackPublication) -> str:
+    return _SOURCES.get(publication.source, "unknown")

@@ -1,0 +1,392 @@
+"""The conductor: one life of a room from the transcriber's joining to its leaving.
+
+One TaskGroup owns everything: a consumer of room events, a task for each track, the recorder, an outbox for
+each sink, and a slow clock that moves windows, sums and the end. Track tasks hand in items by a plain call;
+from here they go to the store and then to the sinks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+from livekit import rtc
+
+from agent.clock import RoomClock, timestamp
+from agent.core.books import Books
+from agent.core.gate import GateSettings
+from agent.core.model import Accounting, End, Gap, Item, Reason, Segment, State, Status, Window
+from agent.core.speakers import Speakers
+from agent.core.track import TrackMachine, TrackSettings
+from agent.core.transcript import Transcript
+from agent.core.windows import TranscriptBuffer
+from agent.recorder import Recorder
+from agent.rtc.audio import TrackAudio
+from agent.rtc.events import (
+    ConnectionLost,
+    ConnectionRestored,
+    ParticipantLeft,
+    RoomClosed,
+    RoomEvent,
+    TrackEnded,
+    TrackMuted,
+    TrackStarted,
+)
+from agent.rtc.room import RoomEvents
+from agent.rtc.silero import SileroModel
+from agent.settings import Settings
+from agent.sinks.outbox import Outbox
+from agent.sinks.protocol import Outgoing, Sink
+from agent.store.protocol import Opened, Writer
+from agent.stt.protocol import Recognizer
+from agent.track_task import TrackTask
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 0.1
+SUMS_SECONDS = 5.0
+ALONE_SECONDS = 2.0
+"""After the last speaker has left, so long for a page reload before the end is said."""
+ANSWER_SECONDS = 10.0
+"""At the end, so long for the last answers; then they are gaps."""
+MEETING_OVER = frozenset({"room_deleted", "room_closed"})
+"""Reasons of a disconnect after which the room's life is over; after others it may go on without us."""
+MEDIA_DELAY_SECONDS = 0.05
+"""From a speaker to our frame on one machine (tests/integration/test_speakers.py measures it)."""
+FLUSH_SECONDS = 5.0
+"""At the end, so long for the store and for each sink."""
+
+
+@dataclass(slots=True)
+class _Track:
+    task: TrackTask
+    runner: asyncio.Task[None]
+    identity: str
+    rtc_track: rtc.RemoteAudioTrack
+
+
+class Session:
+    """Transcribes one connected room until it closes or `stop` is called."""
+
+    def __init__(
+        self,
+        room: rtc.Room,
+        events: RoomEvents,
+        settings: Settings,
+        *,
+        model: SileroModel,
+        recognizer: Recognizer,
+        store: Writer,
+    ) -> None:
+        """`events` must have been made before the room was connected."""
+        self._room = room
+        self._events = events
+        self._settings = settings
+        self._model = model
+        self._recognizer = recognizer
+        self._store = store
+        self._tracks: dict[str, _Track] = {}
+        self._ending: dict[str, list[_Track]] = {}
+        self._spoken: set[str] = set()
+        self._transcript = Transcript()
+        self._counts = {"windows": 0, "gaps": 0}
+        self._lost_at: float | None = None
+        self._stopping = asyncio.Event()
+        self._stop_reason = ""
+        self._closed = False
+        self._said_end = False
+        self._meeting_over = False
+
+    def stop(self, reason: str) -> None:
+        """Leave the room after the last words; `run` returns when that is done. Safe to call twice."""
+        self._stop_reason = self._stop_reason or reason
+        self._stopping.set()
+
+    async def run(self, sinks: Sequence[Sink], sid: str) -> None:
+        """Transcribe the room whose sid is `sid` until its end.
+
+        Raises:
+            StoreError: the session could not be opened in the store.
+        """
+        self._clock = RoomClock(self._room.creation_time)
+        started_at = timestamp(self._clock.created_at)
+        opened = await self._store.open_session(self._room.name, sid, started_at)
+        self._started_at = started_at
+        self._begin_from(opened)
+        self._outboxes = [Outbox(sink) for sink in sinks]
+        self._recorder = Recorder(self._store, sid, opened, self._publish)
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            services = [
+                group.create_task(self._recorder.run(), name="recorder"),
+                *(group.create_task(outbox.run(), name="outbox") for outbox in self._outboxes),
+            ]
+            consumer = group.create_task(self._consume(), name="room events")
+            ticker = group.create_task(self._keep_time(), name="session clock")
+            self._recorder.record(Status(State.LISTENING))
+            self._events.subscribe()
+            await self._stopping.wait()
+            self._events.close()
+            consumer.cancel()
+            await self._finish()
+            for task in (ticker, *services):
+                task.cancel()
+        log.info(
+            "session over", extra={"action": "session_over", "session": sid, "reason": self._stop_reason}
+        )
+
+    # ---- the room's side
+
+    async def _consume(self) -> None:
+        """Handle the room's events one by one, so that a join and a leave cannot race."""
+        while True:
+            self._handle(await self._events.queue.get())
+
+    def _handle(self, event: RoomEvent) -> None:
+        match event:
+            case TrackStarted():
+                self._start_track(event)
+            case TrackEnded(track_sid):
+                self._end_track(track_sid)
+            case TrackMuted(track_sid, muted):
+                if track := self._tracks.get(track_sid):
+                    track.task.muted(muted)
+            case ParticipantLeft(identity):
+                # LiveKit does not always announce the end of the tracks of somebody who is gone
+                for track_sid in [sid for sid, track in self._tracks.items() if track.identity == identity]:
+                    self._end_track(track_sid)
+            case ConnectionLost():
+                self._lost_at = self._clock.now()
+                self._record(Status(State.DEGRADED, Reason.CONNECTION_LOST))
+            case ConnectionRestored():
+                self._restored()
+            case RoomClosed(reason):
+                self._closed = True
+                self._meeting_over = reason in MEETING_OVER
+                self.stop(reason)
+
+    def _start_track(self, event: TrackStarted) -> None:
+        known = self._tracks.get(event.track_sid)
+        if known is not None:
+            if known.rtc_track is event.track:
+                return
+            self._end_track(event.track_sid)  # the same publication with a new object: a full reconnect
+        speaker = self._speakers.speaker(event.identity, event.name, event.role)
+        self._recorder.save_speakers(self._speakers.all)
+        machine = TrackMachine(
+            speaker, event.track_sid, event.source, self._track_settings(), Random(event.track_sid)
+        )
+        task = TrackTask(
+            machine,
+            audio=TrackAudio(event.track),
+            detector=self._model.detector(),
+            recognizer=self._recognizer,
+            clock=self._clock,
+            emit=self._take,
+        )
+        if event.muted:
+            task.muted(True)
+        runner = self._group.create_task(self._run_track(task), name=f"track {event.track_sid}")
+        self._tracks[event.track_sid] = _Track(task, runner, event.identity, event.track)
+        self._spoken.add(event.identity)
+        if self._said_end:
+            self._said_end = False
+            self._record(Status(State.LISTENING))
+        log.info("track started", extra={"action": "track_started", "track_sid": event.track_sid})
+
+    def _end_track(self, track_sid: str) -> None:
+        track = self._tracks.pop(track_sid, None)
+        if track is None:
+            return
+        track.task.gone()
+        self._ending.setdefault(track_sid, []).append(track)
+        log.info("track ended", extra={"action": "track_ended", "track_sid": track_sid})
+
+    async def _run_track(self, task: TrackTask) -> None:
+        """The track boundary: a fault in one track must not silence the others."""
+        machine = task.machine
+        try:
+            await task.run()
+        except Exception:
+            log.exception("track failed", extra={"action": "track_failed", "track_sid": machine.track_sid})
+            self._record(
+                Status(
+                    State.STOPPED, Reason.RECOGNIZER_ERROR, machine.speaker, "this track failed; see the log"
+                )
+            )
+            task.give_up(Reason.RECOGNIZER_ERROR)
+        finally:
+            if machine.unaccounted_samples():
+                log.error(
+                    "the books of a track do not balance",
+                    extra={
+                        "action": "books_unbalanced",
+                        "track_sid": machine.track_sid,
+                        "samples": machine.unaccounted_samples(),
+                    },
+                )
+            self._books.close(machine.accounting())
+            self._tracks = {sid: one for sid, one in self._tracks.items() if one.task is not task}
+            self._ending = {
+                sid: left
+                for sid, ones in self._ending.items()
+                if (left := [one for one in ones if one.task is not task])
+            }
+
+    def _restored(self) -> None:
+        lost_at, self._lost_at = self._lost_at, None
+        self._record(Status(State.LISTENING))
+        if lost_at is None:
+            return
+        present = set(self._room.remote_participants)
+        for track_sid in [sid for sid, track in self._tracks.items() if track.identity not in present]:
+            self._end_track(track_sid)
+
+    # ---- items
+
+    def _take(self, item: Segment | Gap | Status) -> None:
+        """An item from a track."""
+        if not isinstance(item, Segment):
+            if isinstance(item, Gap):
+                self._counts["gaps"] += 1
+            self._record(item)
+            return
+        if not self._transcript.apply(item):
+            return
+        if item.final and item.text:
+            self._buffer.add(item)
+            self._record(item)
+        else:
+            self._publish(Outgoing(item, None))
+
+    def _record(self, item: Item) -> None:
+        self._recorder.record(item)
+
+    def _publish(self, outgoing: Outgoing) -> None:
+        for outbox in self._outboxes:
+            outbox.put(outgoing)
+
+    # ---- time
+
+    async def _keep_time(self) -> None:
+        """Move windows, sums and the end of the meeting."""
+        sums_at = alone_since = self._clock.now()
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            now = self._clock.now()
+            self._close_windows(now)
+            if now - sums_at >= SUMS_SECONDS:
+                sums_at = now
+                self._recorder.save_accounting(self._accounting())
+            if self._recorder.fenced.is_set():
+                self.stop("another transcriber has taken over")
+            if self._tracks or self._ending or self._speaker_present():
+                alone_since = now
+            elif self._spoken and now - alone_since >= ALONE_SECONDS:
+                self._say_end()
+
+    def _speaker_present(self) -> bool:
+        """True while somebody who has had a track is in the room, even without one now."""
+        return any(identity in self._room.remote_participants for identity in self._spoken)
+
+    def _close_windows(self, now: float) -> None:
+        end = self._buffer.next_end()
+        if end is None or now < end:
+            return
+        machines = self._machines()
+        watermark = min((machine.watermark(now) for machine in machines), default=now)
+        pending = [(machine.speaker.label, machine.watermark(now)) for machine in machines if machine.pending]
+        self._record_windows(self._buffer.advance(now, watermark, pending))
+
+    def _record_windows(self, windows: Sequence[Window]) -> None:
+        for window in windows:
+            self._counts["windows"] += window.revision == 1
+            self._record(window)
+
+    def _machines(self) -> list[TrackMachine]:
+        ending = (track for tracks in self._ending.values() for track in tracks)
+        return [track.task.machine for track in (*self._tracks.values(), *ending)]
+
+    # ---- the end
+
+    async def _finish(self) -> None:
+        """Hear the tails, await the last answers, store and send what is left."""
+        for track_sid in list(self._tracks):
+            self._end_track(track_sid)
+        runners = [track.runner for tracks in self._ending.values() for track in tracks]
+        if runners:
+            _, late = await asyncio.wait(runners, timeout=ANSWER_SECONDS)
+            for tracks in list(self._ending.values()):
+                for track in tracks:
+                    if track.runner in late:
+                        track.task.give_up(Reason.ENDED)
+            if late:
+                await asyncio.wait(late, timeout=FLUSH_SECONDS)
+        if self._meeting_over or not self._speaker_present():
+            self._say_end()
+        else:
+            self._record_windows(self._buffer.close())
+            self._record(Status(State.STOPPED, Reason.TRANSCRIBER_LOST, None, self._stop_reason))
+        self._recorder.save_accounting(self._accounting())
+        if not await self._recorder.drain(FLUSH_SECONDS):
+            log.error("the end of the session was not stored", extra={"action": "end_not_stored"})
+        if not self._closed:
+            for outbox in self._outboxes:
+                await outbox.drain(FLUSH_SECONDS)
+
+    def _say_end(self) -> None:
+        """Everything said so far is final: close the windows and say the end, once."""
+        if self._said_end:
+            return
+        self._said_end = True
+        self._record_windows(self._buffer.close())
+        sums = self._accounting()
+        for one in sums:
+            if not one.balanced:
+                log.error("the books of a speaker do not balance", extra={"action": "books_unbalanced"})
+        self._record(
+            End(
+                segments=self._earlier.segments + self._transcript.segments,
+                words=self._earlier.words + self._transcript.words,
+                windows=len(self._earlier.last_windows) + self._counts["windows"],
+                gaps=self._earlier.gaps + self._counts["gaps"],
+                started_at=self._started_at,
+                ended_at=timestamp(),
+                accounting=tuple(sums),
+            )
+        )
+
+    # ---- sums
+
+    def _begin_from(self, opened: Opened) -> None:
+        """Go on where an earlier transcriber of this session stopped; usually there was none."""
+        self._earlier = opened
+        self._books = Books(opened.accounting)
+        self._speakers = Speakers(opened.speakers)
+        self._buffer = TranscriptBuffer(
+            self._settings.window_seconds,
+            self._settings.window_overlap_seconds,
+            allowed_lateness_seconds=self._settings.allowed_lateness,
+            revisions=opened.last_windows,
+        )
+
+    def _accounting(self) -> list[Accounting]:
+        return self._books.sums([machine.accounting() for machine in self._machines()])
+
+    def _track_settings(self) -> TrackSettings:
+        settings = self._settings
+        return TrackSettings(
+            gate=GateSettings(
+                activation=settings.vad_activation,
+                min_silence=settings.vad_min_silence,
+                preroll=settings.vad_preroll,
+                max_utterance=settings.max_utterance_seconds,
+            ),
+            ledger_seconds=settings.ledger_seconds,
+            idle_seconds=settings.recognizer_idle_seconds,
+            answer_timeout=settings.answer_timeout,
+            media_delay=MEDIA_DELAY_SECONDS,
+        )

@@ -1,0 +1,81 @@
+"""A bounded queue before a sink, so that a slow reader's side holds nobody up.
+
+Numbered items keep their order and wait; when `MAX_WAITING` of them do, the oldest is dropped (it is in the
+store, readers can ask for it). Of an utterance's interims only the newest waits: the rest is worthless.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+
+from agent.core.model import Segment
+from agent.errors import SinkError
+from agent.sinks.protocol import Outgoing, Sink
+
+log = logging.getLogger(__name__)
+
+MAX_WAITING = 1000
+SEND_SECONDS = 5.0
+
+
+class Outbox:
+    """Feeds one sink. `run` is the task; `put` never blocks."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._waiting: deque[Outgoing] = deque()
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._failing = False
+
+    def put(self, outgoing: Outgoing) -> None:
+        """Queue an item."""
+        if isinstance(outgoing.item, Segment):
+            self._forget_interims(outgoing.item.segment_id)
+        self._waiting.append(outgoing)
+        if len(self._waiting) > MAX_WAITING:
+            self._waiting.popleft()
+            log.warning("sink is too slow, oldest item dropped", extra={"action": "sink_overflow"})
+        self._idle.clear()
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Send what is queued until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                await self._send(self._waiting.popleft())
+            self._idle.set()
+
+    async def drain(self, seconds: float) -> bool:
+        """Wait until all is sent, at most `seconds`; False when time ran out."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _forget_interims(self, segment_id: str) -> None:
+        for index in range(len(self._waiting) - 1, -1, -1):
+            item = self._waiting[index].item
+            if isinstance(item, Segment) and item.segment_id == segment_id and not item.final:
+                del self._waiting[index]
+
+    async def _send(self, outgoing: Outgoing) -> None:
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                await self._sink.send(outgoing)
+        except (SinkError, TimeoutError) as exc:
+            if not self._failing:
+                log.warning(
+                    "sink cannot send",
+                    extra={"action": "sink_failed", "sink": self._sink.name, "error": type(exc).__name__},
+                )
+            self._failing = True
+        else:
+            self._failing = False

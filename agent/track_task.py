@@ -1,0 +1,203 @@
+"""One track at the edge: its frames, its recognizer session, its deadlines, around one `TrackMachine`.
+
+All of a frame's steps happen in one task without a hop; only items leave it, by `emit`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from agent.clock import RoomClock
+from agent.core.commands import CloseSession, Command, Commit, Emit, OpenSession, SendAudio
+from agent.core.model import Gap, Reason, Segment, Status
+from agent.core.track import TrackMachine
+from agent.errors import RecognizerError
+from agent.rtc.audio import TrackAudio
+from agent.rtc.silero import Detector
+from agent.stt.protocol import Final, Interim, Plain, Recognizer, RecognizerSession, SessionReady
+
+log = logging.getLogger(__name__)
+
+READY_SECONDS = 10.0
+"""How long a new session may take to say that it is ready."""
+CLOSE_SECONDS = 2.0
+TAIL_SECONDS = 1.0
+"""How long frames may still arrive after the track was said to be gone."""
+
+
+class TrackTask:
+    """Runs one track until each second of its speech is answered or a gap."""
+
+    def __init__(
+        self,
+        machine: TrackMachine,
+        *,
+        audio: TrackAudio,
+        detector: Detector,
+        recognizer: Recognizer,
+        clock: RoomClock,
+        emit: Callable[[Segment | Gap | Status], None],
+    ) -> None:
+        self.machine = machine
+        self._audio = audio
+        self._detector = detector
+        self._recognizer = recognizer
+        self._clock = clock
+        self._emit = emit
+        self._group = asyncio.TaskGroup()
+        self._session: RecognizerSession | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._changed = asyncio.Event()
+        self._gone = asyncio.Event()
+
+    async def run(self) -> None:
+        """Transcribe until the track has ended and nothing of it is awaited."""
+        async with self._group:
+            listener = self._group.create_task(self._listen(), name=f"listen {self.machine.track_sid}")
+            self._group.create_task(self._end_when_gone(listener), name=f"end {self.machine.track_sid}")
+            await self._keep_time()
+            listener.cancel()
+            self._gone.set()
+            if self._reader is not None:
+                self._reader.cancel()
+
+    def gone(self) -> None:
+        """The track was unpublished or its participant left: hear the tail, then end."""
+        self._gone.set()
+
+    def muted(self, muted: bool) -> None:
+        """The track was muted or unmuted."""
+        now = self._clock.now()
+        self._carry_out(self.machine.muted(now) if muted else self.machine.unmuted(now))
+
+    def give_up(self, reason: Reason) -> None:
+        """No time is left: what is unanswered becomes a gap and the task ends."""
+        self._carry_out(self.machine.give_up(reason, self._clock.now()))
+        self._changed.set()
+
+    async def _listen(self) -> None:
+        try:
+            async for pcm in self._audio:
+                probabilities, level = self._detector.feed(pcm)
+                self._carry_out(self.machine.heard(pcm, level, probabilities, self._clock.now()))
+        finally:
+            await self._audio.aclose()
+        self._gone.set()
+
+    async def _end_when_gone(self, listener: asyncio.Task[None]) -> None:
+        await self._gone.wait()
+        await asyncio.wait([listener], timeout=TAIL_SECONDS)
+        if not listener.done():
+            listener.cancel()
+            await asyncio.wait([listener], timeout=CLOSE_SECONDS)
+        if not self.machine.finished:
+            self._carry_out(self.machine.ended(self._clock.now()))
+
+    async def _keep_time(self) -> None:
+        """Tick the machine at its deadlines until it has finished.
+
+        Frames tick it too and do not wake this task, so it looks again after a second at the latest.
+        """
+        while not self.machine.finished:
+            latest = self._clock.now() + 1.0
+            deadline = min(self.machine.next_deadline() or latest, latest)
+            self._changed.clear()
+            try:
+                async with asyncio.timeout_at(self._clock.monotonic(deadline)):
+                    await self._changed.wait()
+            except TimeoutError:
+                self._carry_out(self.machine.tick(self._clock.now()))
+
+    def _carry_out(self, commands: Sequence[Command]) -> None:
+        for command in commands:
+            match command:
+                case SendAudio(pcm):
+                    if self._session is not None:
+                        self._session.send(pcm)
+                case Commit():
+                    if self._session is not None:
+                        self._session.commit()
+                case Emit(item):
+                    self._emit(item)
+                case OpenSession(number):
+                    self._open(number)
+                case CloseSession():
+                    self._close()
+        if commands:
+            self._changed.set()
+
+    def _open(self, number: int) -> None:
+        self._close()
+        self._session = session = self._recognizer.open()
+        self._reader = self._group.create_task(
+            self._read(session, number), name=f"recognizer {self.machine.track_sid} {number}"
+        )
+
+    def _close(self) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+        self._reader = self._session = None
+
+    async def _read(self, session: RecognizerSession, number: int) -> None:
+        """Feed the machine with what one recognizer session says, until it ends."""
+        try:
+            await self._read_events(session, number)
+        except TimeoutError:
+            self._failed(
+                number,
+                RecognizerError(
+                    Reason.RECOGNIZER_UNREACHABLE, retryable=True, detail="the session did not get ready"
+                ),
+            )
+        except RecognizerError as exc:
+            self._failed(number, exc)
+        finally:
+            await self._close_session(session)
+
+    async def _close_session(self, session: RecognizerSession) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await session.aclose()
+        except TimeoutError:
+            log.warning(
+                "recognizer session did not close in time",
+                extra={"action": "recognizer_slow_close", "track_sid": self.machine.track_sid},
+            )
+
+    async def _read_events(self, session: RecognizerSession, number: int) -> None:
+        async with asyncio.timeout(READY_SECONDS) as limit:
+            async for event in session.events():
+                now = self._clock.now()
+                match event:
+                    case SessionReady():
+                        limit.reschedule(None)
+                        self._carry_out(self.machine.opened(number, now))
+                    case Interim(text):
+                        self._carry_out(self.machine.interim(number, text))
+                    case Plain(text):
+                        self._carry_out(self.machine.plain(number, text, now))
+                    case Final(answer):
+                        self._carry_out(self.machine.answered(number, answer, now))
+
+    def _failed(self, number: int, error: RecognizerError) -> None:
+        log.warning(
+            "recognizer session lost",
+            extra={
+                "action": "recognizer_lost",
+                "track_sid": self.machine.track_sid,
+                "reason": error.reason,
+                "detail": error.detail,
+            },
+        )
+        self._carry_out(
+            self.machine.failed(
+                number,
+                Reason(error.reason),
+                self._clock.now(),
+                retryable=error.retryable,
+                retry_after_seconds=error.retry_after_seconds,
+                detail=error.detail,
+            )
+        )

@@ -1,0 +1,84 @@
+"""Joins one room and transcribes it until its end: what the worker's job and the library share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from livekit import rtc
+
+from agent.core.model import Item
+from agent.rtc.room import RoomEvents
+from agent.rtc.silero import SileroModel
+from agent.session import Session
+from agent.settings import Settings
+from agent.sinks.history import History, ReadItems
+from agent.sinks.protocol import Sink
+from agent.sinks.registry import ROOM_SINKS
+from agent.store import open_store
+from agent.store.protocol import Reader
+from agent.stt.registry import create_recognizer
+
+CONNECT_SECONDS = 15.0
+
+
+class Transcriber:
+    """One room's transcriber: `run` once, `stop` from anywhere in the same event loop."""
+
+    def __init__(self, settings: Settings, model: SileroModel, extra_sinks: Sequence[Sink] = ()) -> None:
+        """`extra_sinks` get the same items as the room's own sinks."""
+        self._settings = settings
+        self._model = model
+        self._extra_sinks = extra_sinks
+        self._session: Session | None = None
+        self._stop_reason = ""
+
+    def stop(self, reason: str) -> None:
+        """Leave after the last words; `run` returns when that is done. Safe to call at any time."""
+        self._stop_reason = reason
+        if self._session is not None:
+            self._session.stop(reason)
+
+    async def run(self, room: rtc.Room, connect: Callable[[], Awaitable[None]]) -> None:
+        """Connect `room` (not connected yet) with `connect` and transcribe it until its end or `stop`.
+
+        Subscribes to audio by itself, so `connect` must not. Leaves the room connected.
+
+        Raises:
+            StoreError: the store could not be opened.
+            TimeoutError: the room was not joined in time.
+        """
+        settings = self._settings
+        events = RoomEvents(
+            room, exclude_kinds=settings.exclude_kinds, exclude_sources=settings.exclude_sources
+        )
+        store = open_store(settings.database_url)
+        recognizer = create_recognizer(settings)
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await connect()
+                sid = await room.sid
+            self._session = Session(
+                room, events, settings, model=self._model, recognizer=recognizer, store=store
+            )
+            if self._stop_reason:
+                self._session.stop(self._stop_reason)
+            history = History(room, sid, _reader(store, sid))
+            sinks = [make(room, sid) for make in ROOM_SINKS]
+            try:
+                await self._session.run([*sinks, *self._extra_sinks], sid)
+            finally:
+                history.close()
+        finally:
+            events.close()
+            await recognizer.aclose()
+            await store.aclose()
+
+
+def _reader(store: Reader, sid: str) -> ReadItems:
+    async def read(after: int, limit: int) -> tuple[list[tuple[int, Item]], int]:
+        items = await store.items(sid, after, limit + 1)
+        last = items[-1].seq if items else after
+        return [(one.seq, one.item) for one in items[:limit]], last
+
+    return read

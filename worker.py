@@ -1,0 +1,241 @@
+"""The worker: waits for rooms and transcribes each in a process of its own.
+
+python worker.py start            production: needs LIVEKIT_* and ELEVENLABS_API_KEY
+python worker.py dev              the same, with the local recognizer when there is no ElevenLabs key
+python worker.py connect --room R transcribe one room now, without waiting to be asked
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Annotated, NoReturn
+
+import typer
+from livekit import api, rtc
+from livekit.agents import AgentServer, AutoSubscribe, JobContext, JobProcess, JobRequest, WorkerPermissions
+
+from agent.errors import SettingsError, TranscriptionError
+from agent.logs import set_up_logs
+from agent.rtc.silero import SileroModel
+from agent.settings import Settings, load_settings
+from agent.transcriber import Transcriber
+
+log = logging.getLogger("worker")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, rich_markup_mode=None)
+
+IDLE_PROCESSES = 1
+"""Spare processes that wait with everything loaded, so that a room is joined at once."""
+FINISH_SECONDS = 30.0
+"""How long a job may take to hear its last answers and store them; the session's own limits are inside it."""
+
+
+def prewarm(settings: Settings, process: JobProcess) -> None:
+    """Once a process, before its job: Silero."""
+    set_up_logs(settings)
+    process.userdata["settings"] = settings
+    process.userdata["model"] = SileroModel()
+
+
+async def entrypoint(ctx: JobContext) -> None:
+    """One room: starts its transcriber and returns; `finish` waits for it."""
+    settings: Settings = ctx.proc.userdata["settings"]
+    transcriber = Transcriber(settings, ctx.proc.userdata["model"])
+
+    async def run() -> None:
+        reason = "failed"
+        try:
+            await transcriber.run(ctx.room, partial(ctx.connect, auto_subscribe=AutoSubscribe.SUBSCRIBE_NONE))
+            reason = "the session is over"
+        finally:
+            ctx.shutdown(reason)
+
+    ctx.proc.userdata["transcriber"] = transcriber
+    ctx.proc.userdata["running"] = asyncio.create_task(run(), name="transcriber")
+
+
+async def finish(ctx: JobContext) -> None:
+    """The job ends, the room is still connected if it lives: last words first."""
+    transcriber: Transcriber | None = ctx.proc.userdata.get("transcriber")
+    if transcriber is None:
+        return
+    transcriber.stop("the worker was stopped")
+    await ctx.proc.userdata["running"]
+
+
+async def accept(request: JobRequest) -> None:
+    """Take every room; the identity tells a transcriber from other agents."""
+    await request.accept(name="Transcriber", identity=f"agent-transcriber-{request.id}")
+
+
+def make_server(settings: Settings, *, devmode: bool) -> AgentServer:
+    """The AgentServer with our job, not running yet."""
+    # LiveKit's own end-of-turn model would be loaded into every worker: 244 MB that we never use
+    os.environ.setdefault("LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE", "0")
+    server = AgentServer(
+        ws_url=settings.livekit_url,
+        api_key=settings.livekit_api_key,
+        api_secret=settings.livekit_api_secret,
+        setup_fnc=partial(prewarm, settings),
+        num_idle_processes=0 if devmode else IDLE_PROCESSES,
+        port=0 if devmode else settings.worker_port,
+        drain_timeout=round(settings.drain_seconds),
+        session_end_timeout=FINISH_SECONDS,
+        preload_modules=["agent.transcriber"],
+        permissions=WorkerPermissions(can_publish=False, can_update_metadata=False),
+        log_level=settings.log_level.upper(),
+    )
+    server.rtc_session(entrypoint, agent_name=settings.agent_name, on_request=accept, on_session_end=finish)
+    return server
+
+
+async def serve(server: AgentServer, *, devmode: bool) -> None:
+    """Run until SIGTERM or SIGINT; then let meetings end (`dev` does not wait), the last words first."""
+    stop = _stop_on_signals()
+    running = asyncio.create_task(server.run(devmode=devmode), name="server")
+    stopped = asyncio.create_task(stop.wait(), name="stop")
+    try:
+        await asyncio.wait((running, stopped), return_when=asyncio.FIRST_COMPLETED)
+        if not running.done():
+            log.info("stopping", extra={"action": "worker_stopping"})
+            if not devmode:
+                await _drain(server)
+            await server.aclose()
+        await running
+    finally:
+        stopped.cancel()
+
+
+async def _drain(server: AgentServer) -> None:
+    try:
+        await server.drain()
+    except TimeoutError:
+        log.warning("drain time is over, leaving the rooms", extra={"action": "drain_over"})
+
+
+async def transcribe_one(settings: Settings, room_name: str) -> None:
+    """Join `room_name` (made when it is not there) in this process and stay until its end."""
+    async with api.LiveKitAPI(
+        settings.livekit_url, settings.livekit_api_key, settings.livekit_api_secret
+    ) as livekit:
+        await livekit.room.create_room(api.CreateRoomRequest(name=room_name))
+    token = (
+        api.AccessToken(settings.livekit_api_key, settings.livekit_api_secret)
+        .with_identity(f"agent-transcriber-{os.getpid()}")
+        .with_kind("agent")
+        .with_grants(
+            api.VideoGrants(
+                room_join=True, room=room_name, agent=True, can_publish=False, can_publish_data=True
+            )
+        )
+        .to_jwt()
+    )
+    room = rtc.Room()
+    transcriber = Transcriber(settings, SileroModel())
+    stop = _stop_on_signals()
+    running = asyncio.create_task(
+        transcriber.run(
+            room, lambda: room.connect(settings.livekit_url, token, rtc.RoomOptions(auto_subscribe=False))
+        ),
+        name="transcriber",
+    )
+    stopped = asyncio.create_task(stop.wait(), name="stop")
+    try:
+        await asyncio.wait((running, stopped), return_when=asyncio.FIRST_COMPLETED)
+        transcriber.stop("stopped by the operator")
+        await running
+    finally:
+        stopped.cancel()
+        await room.disconnect()
+
+
+def _stop_on_signals() -> asyncio.Event:
+    """Set by the first SIGTERM or SIGINT; the second one ends the process at once."""
+    stop = asyncio.Event()
+
+    def on_signal() -> None:
+        if stop.is_set():
+            os._exit(1)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, on_signal)
+    return stop
+
+
+@app.command()
+def start() -> None:
+    """Join every room (or those that ask for AGENT_NAME). Settings: environment or .env."""
+    settings = _settings()
+    _require(settings.require_livekit, settings.require_recognizer)
+    _run(serve(make_server(settings, devmode=False), devmode=False))
+
+
+@app.command()
+def dev() -> None:
+    """Like start, for trying out: no drain, and without ElevenLabs key the local recognizer."""
+    settings = _settings()
+    _require(settings.require_livekit)
+    _run(_with_recognizer(settings, lambda ready: serve(make_server(ready, devmode=True), devmode=True)))
+
+
+@app.command()
+def connect(room: Annotated[str, typer.Option(help="Name of the room to transcribe.")]) -> None:
+    """Transcribe one room now; without ElevenLabs key with the local recognizer."""
+    settings = _settings()
+    _require(settings.require_livekit)
+    _run(_with_recognizer(settings, lambda ready: transcribe_one(ready, room)))
+
+
+def _settings() -> Settings:
+    """All settings, or exit code 2 with what is wrong and how to mend it."""
+    try:
+        settings = load_settings()
+    except SettingsError as exc:
+        _refuse(exc)
+    set_up_logs(settings)
+    return settings
+
+
+def _require(*checks: Callable[[], None]) -> None:
+    for check in checks:
+        try:
+            check()
+        except SettingsError as exc:
+            _refuse(exc)
+
+
+def _refuse(exc: TranscriptionError) -> NoReturn:
+    typer.echo(str(exc), err=True)
+    raise typer.Exit(2)
+
+
+def _run(main: Coroutine[None, None, None]) -> None:
+    try:
+        asyncio.run(main)
+    except TranscriptionError as exc:
+        _refuse(exc)
+
+
+async def _with_recognizer(
+    settings: Settings, main: Callable[[Settings], Coroutine[None, None, None]]
+) -> None:
+    """Run `main`, with the local recognizer beside it when there is no ElevenLabs key."""
+    if settings.elevenlabs_api_key:
+        await main(settings)
+        return
+    from local.recognizer.child import local_recognizer  # noqa: PLC0415 - not part of a production image
+
+    async with local_recognizer() as base_url:
+        typer.echo(f"ELEVENLABS_API_KEY is not set: speech goes to the local recognizer at {base_url}")
+        await main(
+            settings.model_copy(update={"elevenlabs_base_url": base_url, "elevenlabs_api_key": "local"})
+        )
+
+
+if __name__ == "__main__":
+    app()
