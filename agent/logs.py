@@ -100,7 +100,12 @@ class _StderrHandler(logging.Handler):
         try:
             sys.stderr.write(self.format(record) + "\n")
             sys.stderr.flush()
-        except (OSError, ValueError, TypeError, KeyError):  # closed, full, or a sentence that cannot be filled in
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+            KeyError,
+        ):  # closed, full, or a sentence that cannot be filled in
             self.handleError(record)
 
 

@@ -1,0 +1,32 @@
+"""All words that `action` has in the logs; docs/operations.md says what each means and what to do about it.
+
+A test keeps three lists the same: the words here, those used in the code, and those explained on that page.
+"""
+
+ACTIONS = frozenset(
+    {
+        # worker
+        "worker_stopping",
+        "drain_over",
+        # session
+        "session_over",
+        "session_fenced",
+        "track_started",
+        "track_ended",
+        "track_failed",
+        "audio_slow_close",
+        "books_unbalanced",
+        # recognizer
+        "answer_unreadable",
+        "recognizer_lost",
+        "recognizer_slow_close",
+        # sinks and store
+        "sink_failed",
+        "sink_overflow",
+        "item_lost",
+        "end_not_stored",
+        "store_away",
+        "store_back",
+    }
+)
+"""One word for each kind of line; never changed once released, since people search and count by them."""
