@@ -58,7 +58,7 @@ def main(
         raise typer.BadParameter(f"no scenario {', '.join(sorted(unknown))}; there are {sorted(names)}")
     console = Console()
     if not console.is_terminal:
-        console.width = 110  # a log has room for the table
+        console.width = 120  # a log has room for the table
     chosen = [one for one in scenarios if one.name in wanted]
     subject = our_worker(worker)
     load, began = os.getloadavg()[0], time.monotonic()

@@ -45,14 +45,14 @@ def print_table(rows: Sequence[Row], circumstances: Circumstances, console: Cons
     table.add_column("measured by marked speech", no_wrap=True)
     table.add_column("figure", justify="right", no_wrap=True)
     table.add_column("at most", justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
+    table.add_column("", no_wrap=True, min_width=4)
     before = None
     for row in rows:
         if row.run != before:
             table.add_section()
             table.add_row(f"[bold]{HEADINGS.get(row.run, row.run)}[/]")
         before = row.run
-        mark = {None: "", True: "[green]ok[/]", False: "[bold red]OVER[/]"}[row.within]
+        mark = {None: "", True: "[green]ok[/]", False: "[bold red]over[/]"}[row.within]
         table.add_row("  " + row.what, _figures(row.values, row.unit), _figures(row.bounds, ""), mark)
     console.print(table)
 

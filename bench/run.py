@@ -13,6 +13,7 @@ from bench.exchange import RoomPlan, RoomResult, SpeakerPlan
 from bench.floors import Floors
 from bench.measure import Usage, cpu_seconds, program, usage
 from bench.recognizer import Recognizer
+from bench.rooms import make_rooms
 from bench.scenario import Scenario, plan_speaker
 from bench.subject import Subject, environment
 from bench.values import Cost, FloorCost, Heard, Run
@@ -102,7 +103,9 @@ async def _measure(stage: Stage, scenario: Scenario, folder: Path, pid: int, idl
     """The program is idle: let people come in, talk, and be silent."""
     stage.say(f"{scenario.name}: {scenario.tracks} people join and talk for {scenario.talk_seconds:g} s")
     sent_before = await stage.recognizer.audio_seconds()
-    async with Crew(_plans(stage, scenario, folder, "worker", finals_seconds=FINALS_SECONDS), folder) as crew:
+    plans = _plans(stage, scenario, folder, "worker", finals_seconds=FINALS_SECONDS)
+    await make_rooms(stage.livekit, [plan.room for plan in plans])
+    async with Crew(plans, folder) as crew:
         await _settle_busy(pid)
         cpu_before, began = cpu_seconds(pid), time.monotonic()
         await crew.speak()
