@@ -10,8 +10,9 @@
 
 Only speech costs money, so: the pre-roll (`preroll` seconds) is sent with the onset; in a pause the
 first `HANGOVER_SECONDS` are sent, the rest is held back until speech goes on (then it is sent as well)
-or ends (then it never is). A talker who does not pause is committed between `max_utterance - 3` and
-`max_utterance` seconds at the first spot that is as quiet as the quietest of his own speech so far.
+or ends (then it never is). A talker who does not end is committed between `max_utterance - 3` and
+`max_utterance` seconds: in a pause, or at the first spot that is as quiet as the quietest of his own
+speech so far.
 
 Probabilities are Silero's, one for each 512 samples (32 ms), smoothed like the reference VAD does it.
 """
@@ -115,8 +116,7 @@ class Gate:
                 self._trim_ring(decision)
                 return decision
             self.speaking = True
-            self._sent = 0
-            self._levels.clear()
+            self._begin_utterance()
         self._advance(frame, decision)
         return decision
 
@@ -146,36 +146,43 @@ class Gate:
 
     def _advance(self, frame: Frame, decision: Decision) -> None:
         silence = self._silence_run * WINDOW_SAMPLES / SAMPLE_RATE
-        if silence < HANGOVER_SECONDS:
+        if silence < min(HANGOVER_SECONDS, self._settings.min_silence):
             self._release(decision)
         elif silence >= self._settings.min_silence:
             decision.commit = self._sent > 0
             self._end_of_speech(decision)
             return
-        self._note_level(frame)
-        if self._sent and self._is_cut(frame):
+        level = self._note_level(frame)
+        if self._sent and self._is_cut(frame, level):
             decision.commit = True
-            self._sent = 0
-            self._levels.clear()
+            self._begin_utterance()
+
+    def _begin_utterance(self) -> None:
+        self._sent = 0
+        self._levels.clear()
 
     def _end_of_speech(self, decision: Decision) -> None:
         self.speaking = False
         self._speech_run = 0
         self._trim_ring(decision)  # the pause is the pre-roll of what comes next
 
-    def _is_cut(self, frame: Frame) -> bool:
-        """True when speech without a pause is to be committed after `frame`."""
-        length = self._sent / SAMPLE_RATE
-        if length >= self._settings.max_utterance:
+    def _is_cut(self, frame: Frame, level: float) -> bool:
+        """True when speech that goes on is to be committed after `frame` (before it, if it is held back)."""
+        longest = round(self._settings.max_utterance * SAMPLE_RATE)
+        if self._sent + self._held_samples + frame.samples > longest:
             return True
-        if length < self._settings.max_utterance - QUIET_SEARCH_SECONDS:
+        if self._sent < longest - QUIET_SEARCH_SECONDS * SAMPLE_RATE:
             return False
-        quietest = self._levels[int(len(self._levels) * QUIET_QUANTILE)]
-        return max(frame.level, self._last_level) <= quietest
+        if self._held:
+            return True
+        return level <= self._levels[int(len(self._levels) * QUIET_QUANTILE)]
 
-    def _note_level(self, frame: Frame) -> None:
-        insort(self._levels, max(frame.level, self._last_level))
+    def _note_level(self, frame: Frame) -> float:
+        """The level of `frame` and the one before it: one quiet frame alone can lie inside a word."""
+        level = max(frame.level, self._last_level)
         self._last_level = frame.level
+        insort(self._levels, level)
+        return level
 
     def _hold(self, frame: Frame) -> None:
         self._held.append(frame)
