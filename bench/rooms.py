@@ -1,6 +1,6 @@
 """Rooms made before anybody joins, each with its transcriber.
 
-LiveKit offers a room to the workers once, when it is made. A worker may say just then that it is full, because
+LiveKit offers a room to the workers once, when it is made. A worker may just then say it is full, because
 the speakers are starting; so the rooms are made while the machine is quiet, and a room that nobody took is
 offered again.
 """
