@@ -81,7 +81,7 @@ async def switch_to_wal(engine: AsyncEngine) -> None:
         assert driver is not None
         while True:
             try:
-                await driver.execute("PRAGMA journal_mode=WAL")
+                await driver.execute_fetchall("PRAGMA journal_mode=WAL")
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
                     raise

@@ -34,7 +34,8 @@ class SqlStore:
         """`timeout_seconds` bounds every call; waiting for another process's write is part of it."""
         self._timeout_seconds = timeout_seconds
         # the driver gives up first, so that its own, better explained error is the one that is seen
-        self._database = open_database(database_url, timeout_seconds * 0.8)
+        self.database = open_database(database_url, timeout_seconds * 0.8)
+        """Engine and place."""
         self._ready = False
         self._getting_ready = asyncio.Lock()
 
@@ -44,14 +45,14 @@ class SqlStore:
             if self._ready:
                 return
             with self._translated():
-                if self._database.directory:
+                if self.database.directory:
                     # transcripts are private: nobody else may list them
-                    self._database.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+                    self.database.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
                 async with asyncio.timeout(self._timeout_seconds):
-                    version = await migrations.read_version(self._database.engine)
+                    version = await migrations.read_version(self.database.engine)
                 if version != migrations.HEAD:
                     async with asyncio.timeout(MIGRATION_SECONDS):
-                        await migrations.upgrade(self._database.engine)
+                        await migrations.upgrade(self.database.engine)
             self._ready = True
 
     async def open_session(self, room: str, session: str, started_at: str) -> Opened:
@@ -101,7 +102,7 @@ class SqlStore:
 
     async def aclose(self) -> None:
         """Release connections; safe to call twice."""
-        await self._database.engine.dispose()
+        await self.database.engine.dispose()
 
     async def _run(
         self,
@@ -113,7 +114,7 @@ class SqlStore:
         if not self._ready:
             await self.migrate()
         with self._translated():
-            async with asyncio.timeout(self._timeout_seconds), self._database.engine.begin() as connection:
+            async with asyncio.timeout(self._timeout_seconds), self.database.engine.begin() as connection:
                 return await query(connection, *args, **kwargs)
 
     @contextmanager
@@ -123,10 +124,10 @@ class SqlStore:
             yield
         except TimeoutError as error:
             raise StoreError(
-                f"{self._database.place} did not answer within {self._timeout_seconds:g} s"
+                f"{self.database.place} did not answer within {self._timeout_seconds:g} s"
             ) from error
-        except self._database.errors as error:
-            raise StoreError(f"{self._database.place}: {_reason(error)}") from error
+        except self.database.errors as error:
+            raise StoreError(f"{self.database.place}: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:
@@ -144,7 +145,7 @@ def open_sql(database_url: str) -> Store:
     """
     try:
         url = make_url(database_url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise SettingsError(
             "DATABASE_URL cannot be read; write postgresql://user:password@host/database"
         ) from error

@@ -1,0 +1,185 @@
+"""Any sequence of calls: every store says the same as a plain list would."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import tempfile
+from collections.abc import Awaitable, Sequence
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+from agent.core.model import Accounting, End, Gap, Item, Segment, Speaker, Status, Window
+from agent.errors import SessionFenced
+from agent.store import open_store
+from agent.store.protocol import Opened, Store, Stored
+from tests.contract.record import STARTED, accountings, items, names
+
+SESSIONS = ("RM_1", "RM_2")
+batches = st.lists(st.builds(Stored, st.integers(1, 12), items), max_size=4)
+lags = st.sampled_from([0, 0, 0, 1, -1])
+"""How far behind the session's epoch a writer is."""
+
+
+def kept(value: Any) -> Any:
+    """What may come back for a value: said once more, in other words than the code's."""
+    if is_dataclass(value) and not isinstance(value, type):
+        new = {one.name: kept(getattr(value, one.name)) for one in fields(value)}
+        if (
+            isinstance(value, Segment)
+            and value.confidence is not None
+            and not math.isfinite(value.confidence)
+        ):
+            new["confidence"] = None
+        return replace(value, **new)
+    if isinstance(value, tuple):
+        return tuple(map(kept, value))
+    if isinstance(value, float):
+        return 0.0 if str(value) in ("nan", "inf", "-inf") else value
+    if type(value) is str:
+        joined = value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return "".join("\ufffd" if one == "\0" else one for one in joined)
+    return value
+
+
+class Lists:
+    """One session, as lists."""
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self.ended_at: str | None = None
+        self.items: list[tuple[int, Item]] = []
+        self.speakers: tuple[Speaker, ...] = ()
+        self.sums: tuple[Accounting, ...] = ()
+
+    def add(self, batch: Sequence[Stored]) -> None:
+        for seq, item in ((stored.seq, kept(stored.item)) for stored in batch):
+            if seq not in [known for known, _ in self.items]:
+                self.items.append((seq, item))
+                if isinstance(item, End):
+                    self.ended_at, self.sums = item.ended_at, item.accounting
+        self.items.sort(key=lambda pair: pair[0])
+
+    def of(self, kind: type[Any]) -> list[tuple[int, Any]]:
+        return [(seq, item) for seq, item in self.items if isinstance(item, kind)]
+
+    def windows(self) -> list[tuple[int, Window]]:
+        last = {
+            item.window_id: (seq, item)
+            for seq, item in sorted(self.of(Window), key=lambda p: (p[1].revision, p[0]))
+        }
+        return [last[key] for key in sorted(last)]
+
+
+class AnyCalls(RuleBasedStateMachine):
+    """Calls of all kinds, by writers that are current, behind or ahead."""
+
+    url = "memory:"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.directory = tempfile.TemporaryDirectory()
+        self.store: Store = open_store(self.url.format(directory=self.directory.name))
+        self.model = {session: Lists() for session in SESSIONS}
+
+    def run(self, call: Awaitable[Any]) -> Any:
+        async def awaited() -> Any:
+            return await call
+
+        return self.runner.run(awaited())
+
+    @initialize()
+    def begin(self) -> None:
+        for session in SESSIONS:
+            self.open_session(session)
+
+    @rule(session=st.sampled_from(SESSIONS))
+    def open_session(self, session: str) -> None:
+        known = self.model[session]
+        known.epoch += 1
+        known.ended_at = None
+        said = [item for _, item in known.of(Segment)]
+        assert self.run(self.store.open_session("room", session, STARTED)) == Opened(
+            epoch=known.epoch,
+            last_seq=max((seq for seq, _ in known.items), default=0),
+            speakers=known.speakers,
+            last_windows={one.window_id: one.revision for _, one in known.windows()},
+            accounting=known.sums,
+            segments=len(said),
+            words=sum(len(one.words) for one in said),
+            gaps=len(known.of(Gap)),
+        )
+
+    def fenced(self, lag: int, call: Awaitable[None]) -> bool:
+        """True when the call was refused, which it must be exactly when the epoch is another one."""
+        if lag == 0:
+            self.run(call)
+            return False
+        with pytest.raises(SessionFenced):
+            self.run(call)
+        return True
+
+    @rule(session=st.sampled_from(SESSIONS), lag=lags, batch=batches)
+    def write(self, session: str, lag: int, batch: list[Stored]) -> None:
+        known = self.model[session]
+        if not self.fenced(lag, self.store.write(session, known.epoch - lag, batch)):
+            known.add(batch)
+
+    @rule(session=st.sampled_from(SESSIONS), lag=lags, speakers=st.lists(names, max_size=3))
+    def save_speakers(self, session: str, lag: int, speakers: list[Speaker]) -> None:
+        known = self.model[session]
+        if not self.fenced(lag, self.store.save_speakers(session, known.epoch - lag, speakers)):
+            known.speakers = kept(tuple(speakers))
+
+    @rule(session=st.sampled_from(SESSIONS), lag=lags, sums=st.lists(accountings, max_size=3))
+    def save_accounting(self, session: str, lag: int, sums: list[Accounting]) -> None:
+        known = self.model[session]
+        if not self.fenced(lag, self.store.save_accounting(session, known.epoch - lag, sums)):
+            known.sums = kept(tuple(sums))
+
+    @rule(session=st.sampled_from(SESSIONS), after=st.integers(0, 13), limit=st.integers(1, 13))
+    def read(self, session: str, after: int, limit: int) -> None:
+        known = self.model[session]
+        page = [Stored(seq, item) for seq, item in known.items if seq > after][:limit]
+        assert self.run(self.store.items(session, after, limit)) == page
+        said = [pair for pair in known.of(Segment) if pair[0] > after]
+        assert self.run(self.store.segments(session, after)) == sorted(said, key=lambda p: (p[1].start, p[0]))
+        assert self.run(self.store.windows(session)) == known.windows()
+        assert self.run(self.store.gaps(session)) == sorted(known.of(Gap), key=lambda p: (p[1].start, p[0]))
+        ends = [end for _, end in known.of(End)]
+        assert self.run(self.store.end_of(session)) == (ends[-1] if known.ended_at is not None else None)
+
+    @rule(session=st.sampled_from(SESSIONS))
+    def look(self, session: str) -> None:
+        known = self.model[session]
+        info = self.run(self.store.find_session("room", session))
+        states = [status for _, status in known.of(Status) if status.speaker is None]
+        assert (info.ended_at, info.accounting, info.state, info.last_seq) == (
+            known.ended_at,
+            known.sums,
+            states[-1] if states else None,
+            max((seq for seq, _ in known.items), default=0),
+        )
+
+    def teardown(self) -> None:
+        self.run(self.store.aclose())
+        self.runner.close()
+        self.directory.cleanup()
+
+
+class AnyCallsOnSqlite(AnyCalls):
+    """The same on a database."""
+
+    url = "sqlite:///{directory}/record.db"
+
+
+TestMemory = AnyCalls.TestCase
+TestMemory.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestSqlite = AnyCallsOnSqlite.TestCase
+TestSqlite.settings = settings(max_examples=15, stateful_step_count=20, deadline=None)
