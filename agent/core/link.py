@@ -1,16 +1,18 @@
 """The life of one track's recognizer session: when it is opened, lost, tried again and closed.
 
-             NEEDED                 OPENED
-    closed ---------> opening --------------------> open
-      ^  ^              ^  |                         | |
-      |  |   DUE        |  | FAILED           FAILED | | UNUSED
-      |  +-----------+  |  v                         | |
-      |     UNUSED   +- waiting <--------------------+ |
-      +------------------------------------------------+
+             NEEDED                OPENED
+    closed ---------> opening ----------------> open
+                      ^     |                    |
+                  DUE |     | FAILED             | FAILED
+                      |     v                    |
+                      waiting <------------------+
+
+    opening, open, waiting -- UNUSED --> closed
 
 A session costs money while it is open, so it is opened by speech and closed when unused. After a
 fault the wait grows from `FIRST_RETRY_SECONDS` to `LONGEST_RETRY_SECONDS`, and starts small again
-once an answer has come; a refusal that time cannot heal is tried again every `PROBE_SECONDS`.
+once an answer has come; a refusal that time cannot heal is tried again every `PROBE_SECONDS`. A session
+that is closed on us while it is idle is no fault: it is unused.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ from agent.errors import IllegalEvent
 FIRST_RETRY_SECONDS = 0.1
 LONGEST_RETRY_SECONDS = 8.0
 PROBE_SECONDS = 30.0
+LONGEST_ASKED_SECONDS = 60.0
+"""A provider that asks for a longer wait is tried again after this: the audio kept is bounded."""
 JITTER = 0.25
 """Waits vary by this share, so that many tracks do not come back at the same moment."""
 
@@ -88,7 +92,8 @@ class Link:
         wait = min(FIRST_RETRY_SECONDS * 2**self._failures, LONGEST_RETRY_SECONDS)
         if not retryable:
             wait = PROBE_SECONDS
-        wait = max(wait * (1 + JITTER * self._random.random()), retry_after_seconds or 0.0)
+        asked = min(retry_after_seconds or 0.0, LONGEST_ASKED_SECONDS)
+        wait = max(wait * (1 + JITTER * self._random.random()), asked)
         self._failures = min(self._failures + 1, 16)
         self.retry_at = now + wait
 
