@@ -1,0 +1,46 @@
+"""Transcribes LiveKit interview rooms: every word once, by the right speaker, at the right time, or a gap.
+
+How a word travels, and where to read on:
+
+    rtc/          a track's audio as 50 ms frames (audio.py), Silero's probabilities (silero.py), room events
+    core/track.py the pure machine of one track: gate -> ledger -> recognizer session -> segments
+    track_task.py the edge around that machine: its task, its recognizer session, its deadlines
+    stt/          recognizers; elevenlabs.py is the only module that knows the plugin
+    session.py    the conductor of one room: tracks, labels, windows, sums, the end
+    recorder.py   numbers items and stores them before anybody sees them
+    store/        SQLite, PostgreSQL or memory
+    sinks/        data messages, captions, history: what goes into the room
+    transcriber.py joins a room and runs the session; worker.py and pipeline.py are built on it
+    http/         the token service's routes
+
+core/ is pure: no clock, no I/O, no LiveKit; time is an argument. Imports run one way, from the top of the
+project down to core/ (tests/test_architecture.py).
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agent.core.model import Segment, Window, Word
+    from agent.core.windows import TranscriptBuffer
+    from agent.pipeline import AudioPipeline, Transcript
+
+__all__ = ["AudioPipeline", "Segment", "Transcript", "TranscriptBuffer", "Window", "Word"]
+
+_HOMES = {
+    "AudioPipeline": "agent.pipeline",
+    "Segment": "agent.core.model",
+    "Transcript": "agent.pipeline",
+    "TranscriptBuffer": "agent.core.windows",
+    "Window": "agent.core.model",
+    "Word": "agent.core.model",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Public names load what they need when they are asked for: the token service needs no audio."""
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'agent' has no attribute {name!r}")

@@ -1,0 +1,205 @@
+"""A meeting on the real LiveKit server: the transcriber in it, people who speak, and one who listens."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from livekit import api, rtc
+
+from agent.core.model import Segment
+from agent.rtc.silero import SileroModel
+from agent.settings import Settings
+from agent.store import open_store
+from agent.store.protocol import Store
+from agent.transcriber import Transcriber
+from local.marked_speech import Clip, sentences, synthesize
+from local.recognizer.engines.scripted import ScriptedEngine
+from local.recognizer.server import RecognizerServer
+from local.speakers import Listener, RoomSpeaker, Spoken, listening, participant_token
+from tests.conftest import LiveKit
+
+WORD_TIME_TOLERANCE = 0.15
+"""Seconds; design section 4."""
+
+
+@dataclass(slots=True)
+class Said:
+    """Marked words said into the room: text -> (identity, room time of the start)."""
+
+    words: dict[str, tuple[str, float]] = field(default_factory=dict)
+
+    def note(self, speaker: RoomSpeaker, clip: Clip, spoken: Spoken) -> None:
+        for word in clip.words:
+            at = speaker.room_time(spoken.wall_at(word.start))
+            self.words[word.text] = (speaker.room.local_participant.identity, at)
+
+
+@dataclass(slots=True)
+class Meeting:
+    """One running meeting."""
+
+    livekit: LiveKit
+    room: str
+    recognizer: RecognizerServer
+    heard: Listener
+    transcriber: Transcriber
+    running: asyncio.Task[None]
+    store: Store
+    said: Said
+    stack: AsyncExitStack
+
+    async def join(
+        self,
+        identity: str,
+        *,
+        role: str = "",
+        name: str = "",
+        kind: str = "standard",
+        sample_rate: int = 48_000,
+        channels: int = 1,
+        publish: bool = True,
+    ) -> RoomSpeaker:
+        """A person who joins with a live microphone; leaves at the latest when the meeting ends."""
+        speaker = await self.stack.enter_async_context(
+            RoomSpeaker(sample_rate=sample_rate, channels=channels)
+        )
+        token = participant_token(
+            self.livekit.api_key,
+            self.livekit.api_secret,
+            room=self.room,
+            identity=identity,
+            role=role,
+            name=name,
+            kind=kind,
+        )
+        await speaker.join(self.livekit.url, token, publish=publish)
+        if publish:
+            await speaker.microphone.heard(timeout=10)
+        return speaker
+
+    async def say(
+        self, speaker: RoomSpeaker, numbers: Iterable[int], *, words_per_sentence: int = 5, pause: float = 1.0
+    ) -> Clip:
+        """Say marked words in sentences; returns after the last sample."""
+        plan = sentences(numbers, words_per_sentence=words_per_sentence, pause_seconds=pause, start=0.1)
+        clip = synthesize(plan, sample_rate=48_000, tail_seconds=0.1)
+        self.said.note(speaker, clip, await speaker.say(clip.pcm, 48_000))
+        return clip
+
+    async def all_written(self, timeout: float = 10) -> None:
+        """Wait until every word said so far has come back."""
+        await self.heard.wait_until(
+            lambda: set(self.said.words) <= set(written(self.heard.finals)), timeout=timeout
+        )
+
+    def check_words(self) -> None:
+        """Every word once, under the right speaker, at the right time; and the books balance."""
+        words = [
+            (word.text, segment.speaker.identity, word.start)
+            for segment in self.heard.finals
+            for word in segment.words
+        ]
+        assert sorted(text for text, _, _ in words) == sorted(self.said.words)
+        for text, identity, start in words:
+            said_by, said_at = self.said.words[text]
+            assert identity == said_by, text
+            assert abs(start - said_at) <= WORD_TIME_TOLERANCE, (text, start - said_at)
+
+    def stats(self) -> dict[str, Any]:
+        """What the recognizer has seen."""
+        return self.recognizer.counters.as_json()
+
+    async def eventually(self, holds: Callable[[], bool], timeout: float = 10) -> None:
+        """Wait for what no message announces, such as the recognizer's counters."""
+        async with asyncio.timeout(timeout):
+            while not holds():
+                await asyncio.sleep(0.02)
+
+    async def ended(self, timeout: float = 15) -> None:
+        """Wait until the transcriber has left."""
+        async with asyncio.timeout(timeout):
+            await asyncio.shield(self.running)
+
+    async def delete_room(self) -> None:
+        async with api.LiveKitAPI(self.livekit.url, self.livekit.api_key, self.livekit.api_secret) as livekit:
+            await livekit.room.delete_room(api.DeleteRoomRequest(room=self.room))
+
+
+def written(segments: Iterable[Segment]) -> list[str]:
+    """The words of segments in order."""
+    return [word.text for segment in segments for word in segment.words]
+
+
+@asynccontextmanager
+async def meeting(
+    livekit: LiveKit,
+    folder: Path,
+    *,
+    room: str = "",
+    answer_delay: float = 0.05,
+    settings: dict[str, str] | None = None,
+) -> AsyncIterator[Meeting]:
+    """A room with its transcriber (in this process) and a listener; `settings` come on top of the usual."""
+    room = room or f"meeting {time.monotonic_ns()}"
+    async with AsyncExitStack() as stack:
+        recognizer = await stack.enter_async_context(RecognizerServer(ScriptedEngine(answer_delay)))
+        database_url = f"sqlite:///{folder}/record.db"
+        values = {
+            **livekit.env,
+            "ELEVENLABS_API_KEY": "local",
+            "ELEVENLABS_BASE_URL": recognizer.base_url,
+            "STT_LANGUAGE": "en",
+            "DATABASE_URL": database_url,
+            **(settings or {}),
+        }
+        transcriber = Transcriber(Settings.from_env(values), SileroModel())
+        rtc_room = rtc.Room()
+        token = transcriber_token(livekit, room)
+        running = asyncio.create_task(
+            transcriber.run(
+                rtc_room, lambda: rtc_room.connect(livekit.url, token, rtc.RoomOptions(auto_subscribe=False))
+            )
+        )
+        stack.push_async_callback(rtc_room.disconnect)
+        stack.push_async_callback(_stop, transcriber, running)
+        observer = participant_token(
+            livekit.api_key, livekit.api_secret, room=room, identity="observer", name="Observer"
+        )
+        heard = await stack.enter_async_context(listening(livekit.url, observer))
+        store = open_store(database_url)
+        stack.push_async_callback(store.aclose)
+        people = await stack.enter_async_context(AsyncExitStack())
+        yield Meeting(livekit, room, recognizer, heard, transcriber, running, store, Said(), people)
+
+
+async def _stop(transcriber: Transcriber, running: asyncio.Task[None]) -> None:
+    transcriber.stop("the test is over")
+    async with asyncio.timeout(30):
+        await running
+
+
+def transcriber_token(livekit: LiveKit, room: str, *, hidden: bool = False) -> str:
+    """The token that a dispatched job would have."""
+    return (
+        api.AccessToken(livekit.api_key, livekit.api_secret)
+        .with_identity("agent-transcriber-test")
+        .with_kind("agent")
+        .with_grants(
+            api.VideoGrants(
+                room_join=True,
+                room=room,
+                agent=True,
+                can_publish=False,
+                can_subscribe=True,
+                can_publish_data=True,
+                hidden=hidden,
+            )
+        )
+        .to_jwt()
+    )
