@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -35,7 +35,7 @@ def burst() -> np.ndarray:
     """0.3 s of noise between 0 and about 2 kHz: one place only where it fits."""
     noise = np.random.default_rng(7).standard_normal(round(BURST_SECONDS * RATE))
     low = np.convolve(noise, np.hanning(14) / np.hanning(14).sum(), "same")
-    return (low / np.abs(low).max() * 20_000).astype(np.int16)
+    return np.asarray(low / np.abs(low).max() * 20_000, dtype=np.int16)
 
 
 def with_bursts(starts: list[float], seconds: float) -> np.ndarray:
@@ -80,8 +80,10 @@ class Ear:
         return self.walls[first + place // len(self.frames[first])]
 
 
-def token(livekit: LiveKit, room: str, identity: str, **more: str) -> str:
-    return participant_token(livekit.api_key, livekit.api_secret, room=room, identity=identity, **more)
+def token(livekit: LiveKit, room: str, identity: str, *, name: str = "", role: str = "") -> str:
+    return participant_token(
+        livekit.api_key, livekit.api_secret, room=room, identity=identity, name=name, role=role
+    )
 
 
 @asynccontextmanager
@@ -108,9 +110,10 @@ async def heard_by(one: Ear) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def until(holds: object) -> None:
+async def until(holds: Callable[[], object]) -> None:
+    """For what LiveKit's SDK changes without telling."""
     async with asyncio.timeout(10):
-        while not holds():  # type: ignore[operator]
+        while not holds():  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 
@@ -240,19 +243,21 @@ async def send(room: rtc.Room, item: Segment | Window | Gap | End, seq: int | No
 
 async def test_the_listener_joins_parts_sorts_kinds_and_keeps_strays(livekit: LiveKit) -> None:
     """A large window comes in several packets and is one item; what is no message of ours is kept apart."""
-    window = Window(0, 1, 0.0, 20.0, True, (), (Turn(ANNA, 1.0, 19.0, words_of(3_000)),), words=3_000)
+    window = Window(0, 1, 0.0, 20.0, True, (), (Turn(ANNA, 1.0, 19.0, words_of(3_000)),), 3_000, 1)
     final = Segment("s1", 2, True, ANNA, "TR_x", "microphone", 1.0, 2.0, "hello there")
-    async with listening(livekit.url, token(livekit, "items", "observer")) as heard:
-        async with RoomSpeaker() as sender:
-            await sender.join(livekit.url, token(livekit, "items", "sender"), publish=False)
-            await until(lambda: heard.room.remote_participants)
-            await sender.room.local_participant.publish_data(b"\xff no json", topic=TOPIC)
-            await sender.room.local_participant.publish_data(b"{}", topic="other")
-            await send(sender.room, final, 1)
-            await send(sender.room, window, 2)
-            await send(sender.room, Gap(ANNA, "TR_x", 3.0, 4.0, Reason.STALLED), 3)
-            await send(sender.room, End(1, 2, 1, 1, "a", "b"), 4)
-            end = await heard.wait_for(lambda message: isinstance(message.item, End), timeout=10)
+    async with (
+        listening(livekit.url, token(livekit, "items", "observer")) as heard,
+        RoomSpeaker() as sender,
+    ):
+        await sender.join(livekit.url, token(livekit, "items", "sender"), publish=False)
+        await until(lambda: heard.room.remote_participants)
+        await sender.room.local_participant.publish_data(b"\xff no json", topic=TOPIC)
+        await sender.room.local_participant.publish_data(b"{}", topic="other")
+        await send(sender.room, final, 1)
+        await send(sender.room, window, 2)
+        await send(sender.room, Gap(ANNA, "TR_x", 3.0, 4.0, Reason.STALLED), 3)
+        await send(sender.room, End(1, 2, 1, 1, "a", "b"), 4)
+        end = await heard.wait_for(lambda message: isinstance(message.item, End), timeout=10)
     assert heard.finals == [final]
     assert heard.windows == [window]
     assert [gap.reason for gap in heard.gaps] == [Reason.STALLED]
@@ -268,14 +273,16 @@ async def test_the_listener_joins_parts_sorts_kinds_and_keeps_strays(livekit: Li
 async def test_the_listener_reads_text_streams(livekit: LiveKit) -> None:
     """With the attributes that LiveKit's own components use."""
     attributes = {"lk.segment_id": "s1", "lk.transcription_final": "true"}
-    async with listening(livekit.url, token(livekit, "texts", "observer")) as heard:
-        async with RoomSpeaker() as sender:
-            await sender.join(livekit.url, token(livekit, "texts", "sender"), publish=False)
-            await until(lambda: heard.room.remote_participants)
-            await sender.room.local_participant.send_text(
-                "grüß dich", topic="lk.transcription", attributes=attributes
-            )
-            await heard.wait_until(lambda: bool(heard.texts), timeout=10)
+    async with (
+        listening(livekit.url, token(livekit, "texts", "observer")) as heard,
+        RoomSpeaker() as sender,
+    ):
+        await sender.join(livekit.url, token(livekit, "texts", "sender"), publish=False)
+        await until(lambda: heard.room.remote_participants)
+        await sender.room.local_participant.send_text(
+            "grüß dich", topic="lk.transcription", attributes=attributes
+        )
+        await heard.wait_until(lambda: bool(heard.texts), timeout=10)
     (text,) = heard.texts
     assert (text.text, text.sender) == ("grüß dich", "sender")
     assert attributes.items() <= text.attributes.items()
