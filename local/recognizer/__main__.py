@@ -19,10 +19,12 @@ from local.recognizer.session import Limits
 
 _HELP = """Speak ElevenLabs' realtime speech-to-text protocol on this machine, with no account.
 
-Prints one line, `ready http://HOST:PORT/v1`, when it listens. Give that URL to the worker as
-ELEVENLABS_BASE_URL, to livekit-plugins-elevenlabs or to the elevenlabs SDK as base_url.
-GET /health tells that it is alive; POST /control/faults breaks it on command (docs/recognizer.md).
-SIGTERM or Ctrl-C ends it: open sessions are closed with code 1001.
+When it listens it prints one line, `ready http://HOST:PORT/v1`.
+Give that URL to the worker as ELEVENLABS_BASE_URL, or as base_url to
+livekit-plugins-elevenlabs or the elevenlabs SDK.
+
+GET /health tells that it is alive. POST /control/faults breaks it on
+command (docs/recognizer.md). SIGTERM or Ctrl-C ends it.
 """
 
 

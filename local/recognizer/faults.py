@@ -77,6 +77,15 @@ class Faults:
     stall_seconds: float = 0.0
     """Stop reading the sockets of open sessions for this long, at once."""
 
+    def __post_init__(self) -> None:
+        """Raises MessageError when a number makes no sense on the wire."""
+        if self.refuse_status is not None and not 400 <= self.refuse_status <= 599:
+            raise MessageError(f"refuse_status must be 400 to 599, got {self.refuse_status}")
+        for name in ("drop_code", "error_close_code"):
+            code = getattr(self, name)
+            if code is not None and not 1000 <= code <= 4999:
+                raise MessageError(f"{name} must be 1000 to 4999, got {code}")
+
 
 def parse_faults(values: Mapping[str, Any]) -> Faults:
     """Make `Faults` of a JSON object with the same names.
