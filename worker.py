@@ -1,8 +1,8 @@
 """The worker: waits for rooms and transcribes each in a process of its own.
 
-python worker.py start            production: needs LIVEKIT_* and ELEVENLABS_API_KEY
-python worker.py dev              the same, with the local recognizer when there is no ElevenLabs key
-python worker.py connect --room R transcribe one room now, without waiting to be asked
+python worker.py start              production: needs LIVEKIT_* and ELEVENLABS_API_KEY
+python worker.py dev                the same, with the local recognizer when there is no ElevenLabs key
+python worker.py connect --room R   transcribes one room now, without waiting to be asked
 """
 
 from __future__ import annotations
@@ -26,7 +26,14 @@ from agent.settings import Settings, load_settings
 from agent.transcriber import Transcriber
 
 log = logging.getLogger("worker")
-app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, rich_markup_mode=None)
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,  # they print local variables: secrets
+    help="Waits for LiveKit rooms and transcribes each in a process of its own. Settings come from the "
+    "environment or .env; docs/settings.md lists them.",
+)
 
 IDLE_PROCESSES = 1
 """Spare processes that wait with everything loaded, so that a room is joined at once."""
@@ -169,7 +176,7 @@ def _stop_on_signals() -> asyncio.Event:
 
 @app.command()
 def start() -> None:
-    """Join every room (or those that ask for AGENT_NAME). Settings: environment or .env."""
+    """Join every room by itself, or those that ask for AGENT_NAME. Needs LIVEKIT_* and ELEVENLABS_API_KEY."""
     settings = _settings()
     _require(settings.require_livekit, settings.require_recognizer)
     _run(serve(make_server(settings, devmode=False), devmode=False))
@@ -177,7 +184,7 @@ def start() -> None:
 
 @app.command()
 def dev() -> None:
-    """Like start, for trying out: no drain, and without ElevenLabs key the local recognizer."""
+    """Like start, to try out: stops at once, and uses the local recognizer when there is no key."""
     settings = _settings()
     _require(settings.require_livekit)
     _run(_with_recognizer(settings, lambda ready: serve(make_server(ready, devmode=True), devmode=True)))
@@ -185,7 +192,7 @@ def dev() -> None:
 
 @app.command()
 def connect(room: Annotated[str, typer.Option(help="Name of the room to transcribe.")]) -> None:
-    """Transcribe one room now; without ElevenLabs key with the local recognizer."""
+    """Transcribe one room now, without being asked; the local recognizer when there is no key."""
     settings = _settings()
     _require(settings.require_livekit)
     _run(_with_recognizer(settings, lambda ready: transcribe_one(ready, room)))

@@ -56,6 +56,8 @@ MEETING_OVER = frozenset({"room_deleted", "room_closed"})
 """Reasons of a disconnect after which the room's life is over; after others it may go on without us."""
 MEDIA_DELAY_SECONDS = 0.05
 """From a speaker to our frame on one machine (tests/integration/test_speakers.py measures it)."""
+RESTART_SECONDS = 1.0
+"""A track whose task failed is begun anew after so long."""
 FLUSH_SECONDS = 5.0
 """At the end, so long for the store and for each sink."""
 
@@ -64,8 +66,7 @@ FLUSH_SECONDS = 5.0
 class _Track:
     task: TrackTask
     runner: asyncio.Task[None]
-    identity: str
-    rtc_track: rtc.RemoteAudioTrack
+    event: TrackStarted
 
 
 class Session:
@@ -89,7 +90,7 @@ class Session:
         self._recognizer = recognizer
         self._store = store
         self._tracks: dict[str, _Track] = {}
-        self._ending: dict[str, list[_Track]] = {}
+        self._ending: list[_Track] = []
         self._spoken: set[str] = set()
         self._transcript = Transcript()
         self._counts = {"windows": 0, "gaps": 0}
@@ -156,7 +157,9 @@ class Session:
                     track.task.muted(muted)
             case ParticipantLeft(identity):
                 # LiveKit does not always announce the end of the tracks of somebody who is gone
-                for track_sid in [sid for sid, track in self._tracks.items() if track.identity == identity]:
+                for track_sid in [
+                    sid for sid, track in self._tracks.items() if track.event.identity == identity
+                ]:
                     self._end_track(track_sid)
             case ConnectionLost():
                 self._lost_at = self._clock.now()
@@ -171,7 +174,7 @@ class Session:
     def _start_track(self, event: TrackStarted) -> None:
         known = self._tracks.get(event.track_sid)
         if known is not None:
-            if known.rtc_track is event.track:
+            if known.event.track is event.track:
                 return
             self._end_track(event.track_sid)  # the same publication with a new object: a full reconnect
         speaker = self._speakers.speaker(event.identity, event.name, event.role)
@@ -189,8 +192,8 @@ class Session:
         )
         if event.muted:
             task.muted(True)
-        runner = self._group.create_task(self._run_track(task), name=f"track {event.track_sid}")
-        self._tracks[event.track_sid] = _Track(task, runner, event.identity, event.track)
+        runner = self._group.create_task(self._run_track(task, event), name=f"track {event.track_sid}")
+        self._tracks[event.track_sid] = _Track(task, runner, event)
         self._spoken.add(event.identity)
         if self._said_end:
             self._said_end = False
@@ -202,39 +205,43 @@ class Session:
         if track is None:
             return
         track.task.gone()
-        self._ending.setdefault(track_sid, []).append(track)
+        self._ending.append(track)
         log.info("track ended", extra={"action": "track_ended", "track_sid": track_sid})
 
-    async def _run_track(self, task: TrackTask) -> None:
-        """The track boundary: a fault in one track must not silence the others."""
-        machine = task.machine
+    async def _run_track(self, task: TrackTask, event: TrackStarted) -> None:
+        """The track boundary: a fault in one track must not silence the others, nor itself for long."""
         try:
             await task.run()
         except Exception:
-            log.exception("track failed", extra={"action": "track_failed", "track_sid": machine.track_sid})
-            self._record(
-                Status(
-                    State.STOPPED, Reason.RECOGNIZER_ERROR, machine.speaker, "this track failed; see the log"
+            log.exception("track failed", extra={"action": "track_failed", "track_sid": event.track_sid})
+            self._take(
+                Gap(
+                    task.machine.speaker,
+                    event.track_sid,
+                    task.written_until,
+                    self._clock.now(),
+                    Reason.INTERNAL_ERROR,
                 )
             )
-            task.give_up(Reason.RECOGNIZER_ERROR)
-        finally:
-            if machine.unaccounted_samples():
-                log.error(
-                    "the books of a track do not balance",
-                    extra={
-                        "action": "books_unbalanced",
-                        "track_sid": machine.track_sid,
-                        "samples": machine.unaccounted_samples(),
-                    },
-                )
-            self._books.close(machine.accounting())
-            self._tracks = {sid: one for sid, one in self._tracks.items() if one.task is not task}
-            self._ending = {
-                sid: left
-                for sid, ones in self._ending.items()
-                if (left := [one for one in ones if one.task is not task])
-            }
+            still_there = self._forget(task)
+            if still_there and not self._stopping.is_set():
+                await asyncio.sleep(RESTART_SECONDS)
+                self._start_track(event)
+            return
+        self._forget(task)
+        self._books.close(task.machine.accounting())
+        if unaccounted := task.machine.unaccounted_samples():
+            log.error(
+                "the books of a track do not balance",
+                extra={"action": "books_unbalanced", "track_sid": event.track_sid, "samples": unaccounted},
+            )
+
+    def _forget(self, task: TrackTask) -> bool:
+        """Take a task that is over out of the lists; True when its track was still being received."""
+        present = any(one.task is task for one in self._tracks.values())
+        self._tracks = {sid: one for sid, one in self._tracks.items() if one.task is not task}
+        self._ending = [one for one in self._ending if one.task is not task]
+        return present
 
     def _restored(self) -> None:
         lost_at, self._lost_at = self._lost_at, None
@@ -242,7 +249,7 @@ class Session:
         if lost_at is None:
             return
         present = set(self._room.remote_participants)
-        for track_sid in [sid for sid, track in self._tracks.items() if track.identity not in present]:
+        for track_sid in [sid for sid, track in self._tracks.items() if track.event.identity not in present]:
             self._end_track(track_sid)
 
     # ---- items
@@ -307,8 +314,7 @@ class Session:
             self._record(window)
 
     def _machines(self) -> list[TrackMachine]:
-        ending = (track for tracks in self._ending.values() for track in tracks)
-        return [track.task.machine for track in (*self._tracks.values(), *ending)]
+        return [track.task.machine for track in (*self._tracks.values(), *self._ending)]
 
     # ---- the end
 
@@ -316,15 +322,7 @@ class Session:
         """Hear the tails, await the last answers, store and send what is left."""
         for track_sid in list(self._tracks):
             self._end_track(track_sid)
-        runners = [track.runner for tracks in self._ending.values() for track in tracks]
-        if runners:
-            _, late = await asyncio.wait(runners, timeout=ANSWER_SECONDS)
-            for tracks in list(self._ending.values()):
-                for track in tracks:
-                    if track.runner in late:
-                        track.task.give_up(Reason.ENDED)
-            if late:
-                await asyncio.wait(late, timeout=FLUSH_SECONDS)
+        await self._last_answers()
         if self._meeting_over or not self._speaker_present():
             self._say_end()
         else:
@@ -336,6 +334,17 @@ class Session:
         if not self._closed:
             for outbox in self._outboxes:
                 await outbox.drain(FLUSH_SECONDS)
+
+    async def _last_answers(self) -> None:
+        """Wait for the tracks that are ending; what is not answered in time becomes a gap."""
+        runners = [track.runner for track in self._ending]
+        if not runners:
+            return
+        _, late = await asyncio.wait(runners, timeout=ANSWER_SECONDS)
+        for track in [one for one in self._ending if one.runner in late]:
+            track.task.give_up(Reason.ENDED)
+        if late:
+            await asyncio.wait(late, timeout=FLUSH_SECONDS)
 
     def _say_end(self) -> None:
         """Everything said so far is final: close the windows and say the end, once."""

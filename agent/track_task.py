@@ -49,6 +49,8 @@ class TrackTask:
         self._group = asyncio.TaskGroup()
         self._session: RecognizerSession | None = None
         self._reader: asyncio.Task[None] | None = None
+        self.written_until = clock.now()
+        """Room time up to which finals (or gaps) of this track were given out."""
         self._changed = asyncio.Event()
         self._gone = asyncio.Event()
 
@@ -120,13 +122,18 @@ class TrackTask:
                     if self._session is not None:
                         self._session.commit()
                 case Emit(item):
-                    self._emit(item)
+                    self._give_out(item)
                 case OpenSession(number):
                     self._open(number)
                 case CloseSession():
                     self._close()
         if commands:
             self._changed.set()
+
+    def _give_out(self, item: Segment | Gap | Status) -> None:
+        if isinstance(item, Gap) or (isinstance(item, Segment) and item.final):
+            self.written_until = max(self.written_until, item.end)
+        self._emit(item)
 
     def _open(self, number: int) -> None:
         self._close()

@@ -38,6 +38,7 @@ class Reason(StrEnum):
     STORE_UNREACHABLE = "store_unreachable"
     TRANSCRIBER_LOST = "transcriber_lost"
     CONNECTION_LOST = "connection_lost"
+    INTERNAL_ERROR = "internal_error"
     ENDED = "ended"
 
 
