@@ -2,6 +2,7 @@
 # Compiles requirements/*.txt anew from pyproject.toml: exact versions with hashes, no registry's address.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+export UV_SYSTEM_CERTS=1
 
 compile() {
     .venv/bin/uv pip compile --quiet --python-version 3.11 --universal --generate-hashes --no-header --no-emit-index-url \

@@ -36,7 +36,8 @@ fi
 
 say "installing $(grep -c '^[a-zA-Z0-9]' requirements/dev.txt) pinned packages (1 GB on disk; a minute or so the first time)"
 started=$SECONDS
-# uv takes 13 s where pip takes 70; pip is the way out where uv does not run
+# uv takes 13 s where pip takes 70; it is to trust what the machine trusts; pip is the way out where it does not run
+export UV_SYSTEM_CERTS=1
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/tools.txt || true
 if ! .venv/bin/uv pip sync --python .venv/bin/python --require-hashes requirements/dev.txt; then
     say "uv could not install them; trying pip, which takes longer"
