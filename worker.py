@@ -49,7 +49,7 @@ def prewarm(settings: Settings, process: JobProcess) -> None:
 
 
 async def entrypoint(ctx: JobContext) -> None:
-    """One room: starts its transcriber and returns; `finish` waits for it."""
+    """One room: starts its transcriber and returns once it is in the room; `finish` waits for its end."""
     settings: Settings = ctx.proc.userdata["settings"]
     transcriber = Transcriber(settings, ctx.proc.userdata["model"])
 
@@ -63,6 +63,7 @@ async def entrypoint(ctx: JobContext) -> None:
 
     ctx.proc.userdata["transcriber"] = transcriber
     ctx.proc.userdata["running"] = asyncio.create_task(run(), name="transcriber")
+    await transcriber.joined.wait()
 
 
 async def finish(ctx: JobContext) -> None:
@@ -92,7 +93,7 @@ def make_server(settings: Settings, *, devmode: bool) -> AgentServer:
         port=0 if devmode else settings.worker_port,
         drain_timeout=round(settings.drain_seconds),
         session_end_timeout=FINISH_SECONDS,
-        preload_modules=["agent.transcriber"],
+        preload_modules=["agent.preload"],
         permissions=WorkerPermissions(can_publish=False, can_update_metadata=False),
         log_level=settings.log_level.upper(),
     )

@@ -32,6 +32,8 @@ class Transcriber:
         self._extra_sinks = extra_sinks
         self._session: Session | None = None
         self._stop_reason = ""
+        self.joined = asyncio.Event()
+        """Set once the room is connected, or never will be."""
 
     def stop(self, reason: str) -> None:
         """Leave after the last words; `run` returns when that is done. Safe to call at any time."""
@@ -58,6 +60,7 @@ class Transcriber:
             async with asyncio.timeout(CONNECT_SECONDS):
                 await connect()
                 sid = await room.sid
+            self.joined.set()
             self._session = Session(
                 room, events, settings, model=self._model, recognizer=recognizer, store=store
             )
@@ -70,6 +73,7 @@ class Transcriber:
             finally:
                 history.close()
         finally:
+            self.joined.set()
             events.close()
             await recognizer.aclose()
             await store.aclose()
