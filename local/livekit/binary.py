@@ -111,7 +111,7 @@ async def _locked(path: Path, progress: Progress) -> AsyncIterator[None]:
 async def _build(binary: Path, progress: Progress) -> None:
     """Compile into a file beside `binary`, then put it in its place in one step."""
     go = await _find_go()
-    progress(f"LiveKit server {server_version()}: building it with {go}; about two minutes, only this once")
+    progress(f"LiveKit server {server_version()}: building it with {go}; two to four minutes, only this once")
     clock = _Clock(progress)
     with tempfile.TemporaryDirectory(dir=binary.parent) as folder:
         target = Path(folder) / "livekit-server"

@@ -136,23 +136,20 @@ class LiveKitServer:
 
     async def _answers(self, child: Child) -> None:
         """Return when it answers; raise when it ends or takes too long."""
-        ended = asyncio.create_task(child.wait(), name="LiveKit server's end")  # cancelled below
         try:
             async with (
                 asyncio.timeout(_START_SECONDS),
                 api.LiveKitAPI(self.url, self.api_key, self.api_secret) as client,
             ):
                 while not await _knows_our_key(client):
-                    await asyncio.wait([ended], timeout=0.05)
-                    if ended.done():
-                        raise LocalPartError(self._ended(child, ended.result()))
+                    if not child.running:
+                        raise LocalPartError(self._ended(child, await child.wait()))
+                    await asyncio.sleep(0.05)
         except TimeoutError:
             raise LocalPartError(
                 f"the LiveKit server did not answer on {self.url} within {_START_SECONDS} s; "
                 f"the end of its log:\n{child.log_tail()}"
             ) from None
-        finally:
-            ended.cancel()
 
     def _ended(self, child: Child, code: int) -> str:
         log = f"the end of its log ({child.log_file}):\n{child.log_tail()}"
