@@ -7,8 +7,8 @@ cuts of each clip and a forced alignment of the alternatives by a second recogni
   LibriVox reading, public domain) and six sentences of Beckett.
 * `clone-test.wav` is another person, recorded, 4 s, with a cut-off "um" at the end.
 * `endgame_nagg_nell.wav` is a dialogue of two more voices, 28 s, made by a speech synthesizer (its makers
-  publish the script). Here each voice is a recording of its own. Where the script has "We laugh less heartily"
-  a second time, the voice drops the "We"; the text below is what is heard.
+  publish the script). Here each voice is a recording of its own. Where the script has "We laugh less
+  heartily" a second time, the voice drops the "We"; the text below is what is heard.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Hears the words of marked speech in 16 kHz audio, chunk by chunk, whatever the size of the chunks.
 
 Every 5 ms the loudest of the 34 tones is found; equal tones in a row are one slot. The slots from a start
-marker to an end marker are a word when the code says so (`local/marked_code.py`). The lengths of the slots are
-not used, so audio that a jitter buffer stretched or shortened a little is still read.
+marker to an end marker are a word when the code says so (`local/marked_code.py`). The lengths of the slots
+are not used, so audio that a jitter buffer stretched or shortened a little is still read.
 """
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ def _ulaw_table() -> NDArray[np.int16]:
     return np.where(code & 0x80, -magnitude, magnitude).astype(np.int16)
 
 
-_ULAW = _ulaw_table()
+ULAW = _ulaw_table()
+"""Linear value of each u-law byte, shape (256,)."""
 
 
 class Intake:
@@ -34,7 +35,7 @@ class Intake:
 
     def convert(self, audio: bytes) -> NDArray[np.int16]:
         """Take bytes in the session's format; give 16 kHz mono int16 (when resampled, a few ms later)."""
-        pcm = _ULAW[np.frombuffer(audio, dtype=np.uint8)] if self._ulaw else np.frombuffer(audio, dtype="<i2")
+        pcm = ULAW[np.frombuffer(audio, dtype=np.uint8)] if self._ulaw else np.frombuffer(audio, dtype="<i2")
         if self._resampler is None:
             return pcm
         frame = av.AudioFrame.from_ndarray(pcm.reshape(1, -1), format="s16", layout="mono")

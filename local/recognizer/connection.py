@@ -16,7 +16,7 @@ from local.recognizer.engines.engine import Engine, EngineEvent, Final, Interim
 from local.recognizer.faults import FaultDesk
 from local.recognizer.malformed import payloads
 from local.recognizer.protocol import CommitStrategy, ErrorType, Message, error_message, partial_transcript
-from local.recognizer.session import Action, Answer, Close, Commit, Hear, Send, Session
+from local.recognizer.session import CLOSE_NORMAL, Action, Answer, Close, Commit, Hear, Send, Session
 from local.recognizer.voice import Endpointer
 
 _OUTBOX_ITEMS = 1_000
@@ -85,6 +85,7 @@ class Connection:
 
     def drop(self) -> None:
         """End the connection as the active faults say, before anything that still waits to be sent."""
+        self._session.close(CLOSE_NORMAL, "dropped by a test")  # what is still in its socket is not taken
         code = self._faults.faults.drop_code
         if code is None:
             self._abort()

@@ -68,14 +68,15 @@ def control_routes(server: Controlled) -> list[web.RouteDef]:
 
 def _for_this_machine(handler: _Handler) -> _Handler:
     async def guarded(request: web.Request) -> web.Response:
-        if not _is_loopback(request.remote):
+        if not is_loopback(request.remote):
             return web.json_response({"detail": "/control answers to this machine only"}, status=403)
         return await handler(request)
 
     return guarded
 
 
-def _is_loopback(address: str | None) -> bool:
+def is_loopback(address: str | None) -> bool:
+    """True for an IP address of this machine's own interface; False for anything else."""
     try:
         return ipaddress.ip_address(address or "").is_loopback
     except ValueError:

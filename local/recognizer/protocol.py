@@ -15,7 +15,6 @@ Pure: text and values in, values out. The rules that need memory (commits, limit
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -251,7 +250,7 @@ def parse_client_message(text: str, config: SessionConfig, max_chunk_bytes: int)
     """
     try:
         message = json.loads(text)
-    except ValueError as cause:
+    except (ValueError, RecursionError) as cause:
         raise InputRefused(ErrorType.INPUT_ERROR, "the message is no JSON") from cause
     if not isinstance(message, dict):
         raise InputRefused(ErrorType.INPUT_ERROR, "the message is no JSON object")
@@ -285,7 +284,7 @@ def _decode_audio(text: str, config: SessionConfig, max_chunk_bytes: int) -> byt
         )
     try:
         audio = base64.b64decode(text, validate=True)
-    except binascii.Error as cause:
+    except ValueError as cause:
         raise InputRefused(ErrorType.INPUT_ERROR, "audio_base_64 is no base64") from cause
     if len(audio) % config.bytes_per_sample:
         raise InputRefused(ErrorType.INPUT_ERROR, "the audio ends in the middle of a sample")
