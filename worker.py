@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import signal
 from collections.abc import Callable, Coroutine
@@ -91,7 +92,6 @@ def make_server(settings: Settings, *, devmode: bool) -> AgentServer:
         setup_fnc=partial(prewarm, settings),
         num_idle_processes=0 if devmode else IDLE_PROCESSES,
         port=0 if devmode else settings.worker_port,
-        drain_timeout=round(settings.drain_seconds),
         session_end_timeout=FINISH_SECONDS,
         preload_modules=["agent.preload"],
         permissions=WorkerPermissions(can_publish=False, can_update_metadata=False),
@@ -101,8 +101,8 @@ def make_server(settings: Settings, *, devmode: bool) -> AgentServer:
     return server
 
 
-async def serve(server: AgentServer, *, devmode: bool) -> None:
-    """Run until SIGTERM or SIGINT; then let meetings end (`dev` does not wait), the last words first."""
+async def serve(server: AgentServer, *, devmode: bool, drain_seconds: float) -> None:
+    """Run until SIGTERM or SIGINT; then let meetings go on for `drain_seconds`, and leave the rest in order."""
     stop = _stop_on_signals()
     running = asyncio.create_task(server.run(devmode=devmode), name="server")
     stopped = asyncio.create_task(stop.wait(), name="stop")
@@ -110,17 +110,17 @@ async def serve(server: AgentServer, *, devmode: bool) -> None:
         await asyncio.wait((running, stopped), return_when=asyncio.FIRST_COMPLETED)
         if not running.done():
             log.info("stopping", extra={"action": "worker_stopping"})
-            if not devmode:
-                await _drain(server)
+            if drain_seconds:
+                await _drain(server, drain_seconds)
             await server.aclose()
         await running
     finally:
         stopped.cancel()
 
 
-async def _drain(server: AgentServer) -> None:
+async def _drain(server: AgentServer, seconds: float) -> None:
     try:
-        await server.drain()
+        await server.drain(timeout=math.ceil(seconds))
     except TimeoutError:
         log.warning("drain time is over, leaving the rooms", extra={"action": "drain_over"})
 
@@ -180,7 +180,8 @@ def start() -> None:
     """Join every room by itself, or those that ask for AGENT_NAME. Needs LIVEKIT_* and ELEVENLABS_API_KEY."""
     settings = _settings()
     _require(settings.require_livekit, settings.require_recognizer)
-    _run(serve(make_server(settings, devmode=False), devmode=False))
+    server = make_server(settings, devmode=False)
+    _run(serve(server, devmode=False, drain_seconds=settings.drain_seconds))
 
 
 @app.command()
@@ -188,7 +189,11 @@ def dev() -> None:
     """Like start, to try out: stops at once, and uses the local recognizer when there is no key."""
     settings = _settings()
     _require(settings.require_livekit)
-    _run(_with_recognizer(settings, lambda ready: serve(make_server(ready, devmode=True), devmode=True)))
+    _run(
+        _with_recognizer(
+            settings, lambda ready: serve(make_server(ready, devmode=True), devmode=True, drain_seconds=0)
+        )
+    )
 
 
 @app.command()
