@@ -206,13 +206,12 @@ def size_faults(source: Source) -> Iterator[str]:
 
 
 def function_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """From `def` to the end, without the docstring."""
+    """Lines of the body, without the docstring; parameters are listed, not read in one go."""
+    body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+    if not body:
+        return 0
     assert node.end_lineno is not None
-    length = node.end_lineno - node.lineno + 1
-    first = node.body[0]
-    if ast.get_docstring(node, clean=False) is not None and first.end_lineno is not None:
-        length -= first.end_lineno - first.lineno + 1
-    return length
+    return node.end_lineno - body[0].lineno + 1
 
 
 def except_faults(source: Source) -> Iterator[str]:
