@@ -213,8 +213,8 @@ class Settings(BaseModel):
     database_url: Annotated[str, AfterValidator(async_database_url)] = _setting(
         "sqlite:///./data/transcripts.db",
         "URL",
-        "sqlite:///relative/path.db, sqlite:////absolute/path.db or postgresql://user:password@host/database",
-        "Where transcripts are kept; PostgreSQL when there is more than one host.",
+        "sqlite:///relative.db, sqlite:////absolute.db, postgresql://user:password@host/database or memory:",
+        "Where transcripts are kept: PostgreSQL when there is more than one host; memory: is gone with the process.",
         example="postgresql://user:password@host/database",
         secret=True,
     )

@@ -94,6 +94,8 @@ def async_database_url(value: str) -> str:
     """The URL with the asynchronous driver that the store uses."""
     scheme, _, rest = value.partition(":")
     match scheme.lower():
+        case "memory" if not rest:
+            return value
         case "sqlite" | "sqlite+aiosqlite":
             if rest != "//" and not rest.startswith("///"):
                 raise ValueError("three slashes go before a relative path, four before an absolute one")
@@ -102,7 +104,7 @@ def async_database_url(value: str) -> str:
             if not rest.startswith("//") or rest == "//":
                 raise ValueError("it names no host")
             return f"postgresql+asyncpg:{_asyncpg_query(rest)}"
-    raise ValueError("only sqlite: and postgresql: are supported, and a driver is not named")
+    raise ValueError("only sqlite:, postgresql: and memory: are supported, and a driver is not named")
 
 
 def _asyncpg_query(rest: str) -> str:

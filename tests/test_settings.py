@@ -229,6 +229,7 @@ def test_any_text_gives_settings_or_a_settings_error(env: dict[str, str]) -> Non
         ("sqlite:////var/x.db", "sqlite+aiosqlite:////var/x.db"),
         ("sqlite+aiosqlite:///x.db", "sqlite+aiosqlite:///x.db"),
         ("sqlite://", "sqlite+aiosqlite://"),
+        ("memory:", "memory:"),
     ],
 )
 def test_database_urls_get_the_asynchronous_driver(url: str, driver_url: str) -> None:
