@@ -214,7 +214,7 @@ class Settings(BaseModel):
         "sqlite:///./data/transcripts.db",
         "URL",
         "sqlite:///relative.db, sqlite:////absolute.db, postgresql://user:password@host/database or memory:",
-        "Where transcripts are kept: PostgreSQL when there is more than one host; memory: is gone with the process.",
+        "Where transcripts are kept; PostgreSQL for more than one host; memory: goes with the process.",
         example="postgresql://user:password@host/database",
         secret=True,
     )
