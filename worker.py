@@ -102,7 +102,7 @@ def make_server(settings: Settings, *, devmode: bool) -> AgentServer:
 
 
 async def serve(server: AgentServer, *, devmode: bool, drain_seconds: float) -> None:
-    """Run until SIGTERM or SIGINT; then let meetings go on for `drain_seconds`, and leave the rest in order."""
+    """Run until SIGTERM or SIGINT; then let meetings go on for `drain_seconds`, then leave."""
     stop = _stop_on_signals()
     running = asyncio.create_task(server.run(devmode=devmode), name="server")
     stopped = asyncio.create_task(stop.wait(), name="stop")

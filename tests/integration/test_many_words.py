@@ -1,0 +1,28 @@
+"""Six hundred different words by two people who speak at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import LiveKit
+from tests.integration.meeting import meeting
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
+
+
+async def test_six_hundred_words(livekit: LiveKit, tmp_path: Path) -> None:
+    """Each word exactly once, under its speaker, within 0.15 s of its time; nothing in a gap."""
+    async with meeting(livekit, tmp_path) as room:
+        anna = await room.join("anna", role="interviewer")
+        bob = await room.join("bob", role="candidate")
+        await asyncio.gather(
+            room.say(anna, range(300), words_per_sentence=14, pause=0.7),
+            room.say(bob, range(300, 600), words_per_sentence=11, pause=0.9),
+        )
+        await room.all_written()
+        room.check_words()
+        assert len(room.said.words) == 600
+        assert not room.heard.gaps
