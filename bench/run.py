@@ -28,7 +28,7 @@ from bench.words import (
 )
 from local.child import Child
 from local.livekit.server import LiveKitServer
-from local.ready import ROOT, ready_when
+from local.ready import ready_when
 from local.speakers import participant_token
 
 REGISTER_SECONDS = 60.0
@@ -62,7 +62,7 @@ async def run_scenario(stage: Stage, scenario: Scenario, subject: Subject) -> Ru
     stage.say(f"{scenario.name}: starting {subject.name}")
     env = environment(subject, stage.livekit.env, stage.recognizer.base_url, folder / "record.db")
     child = await Child.start(
-        subject.command, name=subject.name, log_file=folder / "worker.log", env=env, cwd=ROOT
+        subject.command, name=subject.name, log_file=folder / "worker.log", env=env, cwd=folder
     )
     async with child:
         await ready_when(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
 import time
@@ -14,6 +13,7 @@ import aiohttp
 from local.child import Child
 from local.livekit.server import LiveKitServer
 from local.ready import ROOT, ready_when
+from local.surroundings import clean_environment
 
 ROOMS = 20
 TOKENS = 50
@@ -38,20 +38,14 @@ async def measure_service(livekit: LiveKitServer, folder: Path) -> ServiceTimes:
         aiohttp.ClientError: a call failed.
     """
     port = _free_port()
-    env = {
-        **os.environ,
-        **livekit.env,
-        "HOST": "127.0.0.1",
-        "PORT": str(port),
-        "DATABASE_URL": f"sqlite:///{folder / 'service.db'}",
-    }
+    settings = {"HOST": "127.0.0.1", "PORT": str(port), "DATABASE_URL": f"sqlite:///{folder / 'service.db'}"}
     began = time.monotonic()
     child = await Child.start(
-        [sys.executable, "token_service.py"],
+        [sys.executable, str(ROOT / "token_service.py")],
         name="token service",
         log_file=folder / "service.log",
-        env=env,
-        cwd=ROOT,
+        env=clean_environment({**livekit.env, **settings}),
+        cwd=folder,  # no .env there
     )
     limit = aiohttp.ClientTimeout(total=CALL_SECONDS)
     async with child, aiohttp.ClientSession(f"http://127.0.0.1:{port}", timeout=limit) as http:

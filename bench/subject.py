@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from local.ready import ROOT
+from local.surroundings import clean_environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +18,7 @@ class Subject:
 
     name: str
     command: tuple[str, ...]
-    """Runs in the project's folder."""
+    """Runs in the folder of the run, where no `.env` is: paths are absolute."""
     registered: str = "registered worker"
     """What its log says when LiveKit may give it rooms."""
     env: Mapping[str, str] = field(default_factory=dict)
@@ -24,15 +26,15 @@ class Subject:
 
 
 def our_worker(command: str | None = None) -> Subject:
-    """`worker.py start` with this Python, or another command line."""
-    words = shlex.split(command) if command else [sys.executable, "worker.py", "start"]
+    """`worker.py start` with this Python, or another command line (with absolute paths)."""
+    words = shlex.split(command) if command else [sys.executable, str(ROOT / "worker.py"), "start"]
     return Subject(name="worker", command=tuple(words))
 
 
 def environment(
     subject: Subject, livekit: Mapping[str, str], recognizer_url: str, database: Path
 ) -> dict[str, str]:
-    """All it gets: this process's environment without any setting of the project, then the run's own."""
+    """All it gets: the run's settings, and of this process's environment what is no setting of ours."""
     settings = {
         **livekit,
         "ELEVENLABS_BASE_URL": recognizer_url,
@@ -41,4 +43,4 @@ def environment(
         "DATABASE_URL": f"sqlite:///{database}",
         "WORKER_PORT": "0",
     }
-    return {**os.environ, **settings, **subject.env}
+    return clean_environment({**settings, **subject.env})

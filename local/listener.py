@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self
@@ -145,6 +145,16 @@ class Listener:
                     await self._news.wait()
         except TimeoutError as error:
             raise TimeoutError(f"not received within {timeout:g} s; {self.summary()}") from error
+
+    async def stream(self) -> AsyncIterator[Received]:
+        """Every message, earlier ones included, as it comes; never ends by itself."""
+        shown = 0
+        while True:
+            for message in self.messages[shown:]:
+                shown += 1
+                yield message
+            if shown == len(self.messages):
+                await self._news.wait()
 
     def summary(self) -> str:
         """What was received so far, in one line."""

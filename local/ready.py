@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn, TypeVar
 
 from agent.errors import LocalPartError
 from local.child import Child
+
+Result = TypeVar("Result")
 
 POLL_SECONDS: Final = 0.05
 
@@ -49,6 +51,35 @@ async def check(child: Child) -> None:
         raise LocalPartError(
             f"{child.name} ended with code {code}. The end of {child.log_file}:\n{tail(child)}"
         )
+
+
+async def died(child: Child) -> NoReturn:
+    """Wait for the end of a program that should go on. Raises LocalPartError then."""
+    await child.wait()
+    await check(child)
+    raise AssertionError("a child that was waited for still runs")
+
+
+async def while_alive(
+    work: Coroutine[None, None, Result], watches: Iterable[Coroutine[None, None, None]]
+) -> Result:
+    """The result of `work`; each watch raises when something that `work` needs has ended, and ends it so.
+
+    Raises:
+        LocalPartError: of the first watch that raised.
+    """
+    task = asyncio.create_task(work, name="work")
+    watching = [asyncio.create_task(watch, name="watch") for watch in watches]
+    try:
+        await asyncio.wait([task, *watching], return_when=asyncio.FIRST_COMPLETED)
+        for watch in watching:
+            if watch.done():
+                watch.result()
+        return await task
+    finally:
+        for one in (task, *watching):
+            one.cancel()
+        await asyncio.gather(task, *watching, return_exceptions=True)
 
 
 def tail(child: Child) -> str:

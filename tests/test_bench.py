@@ -291,11 +291,15 @@ def test_the_json_holds_every_row_and_its_circumstances() -> None:
     assert [row["what"] for row in body["rows"]] == [row.what for row in rows]
 
 
-def test_the_program_under_test_is_a_value(tmp_path: Path) -> None:
-    """Another command is measured with the same environment."""
+def test_the_program_under_test_is_a_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another command is measured with the same environment; a developer's own settings stay out."""
+    monkeypatch.setenv("WINDOW_SECONDS", "5")
+    monkeypatch.setenv("LIVEKIT_AGENT_NAME", "mine")
     subject = our_worker("python other.py start --fast")
     env = environment(subject, {"LIVEKIT_URL": "ws://x"}, "http://r/v1", tmp_path / "r.db")
     assert subject.command == ("python", "other.py", "start", "--fast")
+    assert not {"WINDOW_SECONDS", "LIVEKIT_AGENT_NAME"} & set(env)
     assert env["ELEVENLABS_BASE_URL"] == "http://r/v1"
     assert env["DATABASE_URL"] == f"sqlite:///{tmp_path}/r.db"
-    assert our_worker().command[1:] == ("worker.py", "start")
+    assert Path(our_worker().command[1]).is_absolute()
+    assert our_worker().command[2] == "start"
