@@ -118,7 +118,7 @@ class Meeting:
     async def eventually(self, holds: Callable[[], bool], timeout: float = 10) -> None:
         """Wait for what no message announces, such as the recognizer's counters."""
         async with asyncio.timeout(timeout):
-            while not holds():
+            while not holds():  # noqa: ASYNC110 - there is no event to wait for
                 await asyncio.sleep(0.02)
 
     async def ended(self, timeout: float = 15) -> None:

@@ -47,7 +47,6 @@ UNTIMED = {"an answer without its timed copy"}
 
 async def _one(livekit: LiveKit, folder: Path, name: str, fault: Faults) -> str:
     """Run one meeting with one fault; what was wrong, or nothing."""
-    folder.mkdir()
     async with meeting(livekit, folder, room=f"fault: {name}", settings={"ANSWER_TIMEOUT": "2"}) as room:
         anna = await room.join("anna", role="interviewer")
         room.recognizer.set_faults(fault)
@@ -68,14 +67,14 @@ def _settled(room: Meeting) -> bool:
     return stats["answers"] >= 3 or stats["open_sessions"] == 0
 
 
-async def test_nothing_is_lost_or_doubled(livekit: LiveKit, tmp_path: Path) -> None:
+async def test_nothing_is_lost_or_doubled(livekit: LiveKit, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Every fault in a meeting of its own, all at the same time."""
     wrong: list[str] = []
     names = list(FAULTS)
     for start in range(0, len(names), 7):
         group = names[start : start + 7]
         wrong += await asyncio.gather(
-            *(_one(livekit, tmp_path / str(start + n), name, FAULTS[name]) for n, name in enumerate(group))
+            *(_one(livekit, tmp_path_factory.mktemp("fault"), name, FAULTS[name]) for name in group)
         )
     assert not [one for one in wrong if one], "\n".join(one for one in wrong if one)
 

@@ -7,6 +7,7 @@ Processes that start at once wait for each other: the first one migrates, the ot
 from __future__ import annotations
 
 import asyncio
+import threading
 from importlib import import_module
 from pathlib import Path
 
@@ -18,6 +19,10 @@ from agent.store.engine import BEGIN_OPTION, switch_to_wal
 
 HEAD = "0001"
 """Revision of the newest step."""
+
+_TURN = threading.Lock()
+"""Alembic keeps its context in module globals: one migration at a time in a process."""
+TURN_POLL_SECONDS = 0.02
 
 _LOCK = 0x7472616E73637269
 """Key of the advisory lock on PostgreSQL; nobody else's."""
@@ -39,10 +44,15 @@ async def upgrade(engine: AsyncEngine) -> None:
     await asyncio.to_thread(import_module, "alembic.command")
     if engine.dialect.name == "sqlite":
         await switch_to_wal(engine)
-    async with engine.connect() as connection:
-        await connection.execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"})
-        async with connection.begin():
-            await connection.run_sync(_upgrade)
+    while not _TURN.acquire(blocking=False):  # held across event loops, so no asyncio lock
+        await asyncio.sleep(TURN_POLL_SECONDS)
+    try:
+        async with engine.connect() as connection:
+            await connection.execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"})
+            async with connection.begin():
+                await connection.run_sync(_upgrade)
+    finally:
+        _TURN.release()
 
 
 def _read_version(connection: Connection) -> str | None:
