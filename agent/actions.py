@@ -27,6 +27,8 @@ ACTIONS = frozenset(
         "end_not_stored",
         "store_away",
         "store_back",
+        # token service
+        "record_unreadable",
     }
 )
 """One word for each kind of line; never changed once released, since people search and count by them."""

@@ -1,0 +1,29 @@
+# The worker and the token service in one image. Not built by the project's tests: they run without Docker.
+#
+#     docker build -t interview-transcription .
+#     docker run --env-file .env interview-transcription                                    # the worker
+#     docker run --env-file .env -e HOST=0.0.0.0 -p 8000:8000 interview-transcription python token_service.py
+#
+# A stopped worker lets its meetings go on for DRAIN_SECONDS, so give `docker stop` a longer --time than that.
+
+FROM python:3.11-slim-bookworm AS packages
+COPY requirements/runtime.txt .
+# exact versions with their hashes, wheels only: nothing is compiled and nothing unexpected comes in
+RUN python -m venv /venv \
+    && /venv/bin/python -m pip install --no-cache-dir --require-hashes --only-binary :all: -r runtime.txt
+
+FROM python:3.11-slim-bookworm
+RUN useradd --create-home --uid 10001 transcriber \
+    && mkdir -p /app/data \
+    && chown transcriber /app/data
+COPY --from=packages /venv /venv
+WORKDIR /app
+COPY agent agent
+COPY worker.py token_service.py ./
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 LOG_FORMAT=json
+USER transcriber
+# transcripts, when DATABASE_URL is left at SQLite
+VOLUME /app/data
+# 8081: health of the worker; 8000: token service
+EXPOSE 8081 8000
+CMD ["python", "worker.py", "start"]
