@@ -91,17 +91,16 @@ def _write(result: DemoResult, path: Path) -> None:
 
 async def _interview(parts: Parts, view: View) -> DemoResult:
     """Hold it, showing everything as it comes."""
-    async with Meeting(parts) as meeting:
+    async with Meeting(parts) as meeting, asyncio.TaskGroup() as group:
         view.note(f"room {meeting.room.name!r} was created by POST {parts.service.base_url}/rooms/create")
-        view.progress("two people join")
-        shown = asyncio.create_task(_show(meeting, view), name="show")
-        ticking = asyncio.create_task(_tick(meeting, view), name="progress")
-        try:
-            return await hold(meeting, view.note)
-        finally:
-            for task in (shown, ticking):
-                task.cancel()
-            await asyncio.gather(shown, ticking, return_exceptions=True)
+        beside = [
+            group.create_task(_show(meeting, view), name="show"),
+            group.create_task(_tick(meeting, view), name="progress"),
+        ]
+        result = await hold(meeting, view.note)
+        for task in beside:
+            task.cancel()
+    return result
 
 
 async def _show(meeting: Meeting, view: View) -> None:

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from agent.core.model import End, Segment
+from agent.errors import LocalPartError
 from local.demo_parts import Parts
 from local.demo_result import (
     DemoResult,
@@ -69,7 +70,14 @@ class Meeting:
         """One of the two comes in; returns when the transcriber hears the microphone."""
         voice = await self._stack.enter_async_context(RoomSpeaker())
         await voice.join(self.room.url, token)
-        await voice.microphone.heard(timeout=HEARD_SECONDS)
+        try:
+            await voice.microphone.heard(timeout=HEARD_SECONDS)
+        except TimeoutError as error:
+            worker = self.parts.folder / "worker.log"
+            raise LocalPartError(
+                f"no transcriber came into the room within {HEARD_SECONDS:g} s; is the machine very busy? "
+                f"See {worker}"
+            ) from error
         self.voices[role] = voice
         return voice
 
@@ -90,8 +98,7 @@ async def hold(meeting: Meeting, say: Callable[[str], None]) -> DemoResult:
     """The two come in, talk, and leave; returns when the session has ended.
 
     Raises:
-        LocalPartError: somebody could not join.
-        TimeoutError: the transcriber did not come.
+        ExceptionGroup of LocalPartError: somebody could not join, or no transcriber came.
     """
     async with asyncio.TaskGroup() as group:
         group.create_task(meeting.join(INTERVIEWER, meeting.room.interviewer_token), name="interviewer joins")

@@ -63,23 +63,26 @@ async def died(child: Child) -> NoReturn:
 async def while_alive(
     work: Coroutine[None, None, Result], watches: Iterable[Coroutine[None, None, None]]
 ) -> Result:
-    """The result of `work`; each watch raises when something that `work` needs has ended, and ends it so.
+    """The result of `work`; a watch raises when something that `work` needs has ended, which cancels `work`.
 
     Raises:
-        LocalPartError: of the first watch that raised.
+        LocalPartError: of the watch that raised first.
     """
-    task = asyncio.create_task(work, name="work")
-    watching = [asyncio.create_task(watch, name="watch") for watch in watches]
     try:
-        await asyncio.wait([task, *watching], return_when=asyncio.FIRST_COMPLETED)
-        for watch in watching:
-            if watch.done():
-                watch.result()
-        return await task
-    finally:
-        for one in (task, *watching):
-            one.cancel()
-        await asyncio.gather(task, *watching, return_exceptions=True)
+        async with asyncio.TaskGroup() as group:
+            watching = [group.create_task(watch, name="watch") for watch in watches]
+            result = await work
+            for watch in watching:
+                watch.cancel()
+    except ExceptionGroup as errors:
+        raise _first(errors) from errors
+    return result
+
+
+def _first(errors: ExceptionGroup[Exception]) -> Exception:
+    """The first error in a tree of them."""
+    first = errors.exceptions[0]
+    return _first(first) if isinstance(first, ExceptionGroup) else first
 
 
 def tail(child: Child) -> str:
