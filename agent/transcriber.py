@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from livekit import rtc
 
 from agent.core.model import Item
+from agent.logs import bind_log_fields
 from agent.rtc.room import RoomEvents
 from agent.rtc.silero import SileroModel
 from agent.session import Session
@@ -60,6 +61,7 @@ class Transcriber:
             async with asyncio.timeout(CONNECT_SECONDS):
                 await connect()
                 sid = await room.sid
+            bind_log_fields(room=room.name, session=sid)
             self.joined.set()
             self._session = Session(
                 room, events, settings, model=self._model, recognizer=recognizer, store=store
