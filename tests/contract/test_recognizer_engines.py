@@ -188,58 +188,84 @@ class TestLines:
             assert all(ends[answer.number - 1] - 1e-9 <= time <= ends[answer.number] + 1e-9 for time in times)
 
 
-class _SlowDecoder:
-    """Decodes when told: `gate` opens it; says how many samples it was given."""
+class _GatedDecoder:
+    """Audio of n samples is decoded to "n", once the gate of that number, if there is one, is opened."""
 
-    def __init__(self, gate: threading.Event) -> None:
-        self._gate = gate
-        self.begun = threading.Event()
+    def __init__(self) -> None:
+        self.gates: dict[int, threading.Event] = {}
+        self.begun = queue.Queue[int]()
 
     def text_of(self, pcm: NDArray[np.int16]) -> str:
-        self.begun.set()
-        if len(pcm) == 1 and not self._gate.wait(5):
-            raise LocalPartError("the test forgot to open the gate")
+        self.begun.put(len(pcm))
+        gate = self.gates.get(len(pcm))
+        if gate is not None and not gate.wait(5):
+            raise LocalPartError("the test did not open the gate")
         return str(len(pcm))
 
     def close(self) -> None:
-        self._gate.set()
+        """Nothing to free."""
 
 
 class TestLanes:
     """Finals first, interims when there is room."""
 
     def test_a_final_does_not_wait_for_an_interim(self) -> None:
-        """While an interim is being decoded, and others wait, finals are done."""
-        gate, done = threading.Event(), queue.Queue[str]()
-        lanes = Lanes(lambda: _SlowDecoder(gate))
+        """While an interim is being decoded, and another waits, a final is done."""
+        decoder, done = _GatedDecoder(), queue.Queue[str]()
+        decoder.gates[1] = threading.Event()
+        lanes = Lanes(lambda: decoder)
         lanes.interim("a", np.zeros(1, dtype=np.int16), lambda text: done.put(f"interim {text}"))
         lanes.interim("b", np.zeros(2, dtype=np.int16), lambda text: done.put(f"interim {text}"))
         lanes.final(np.zeros(3, dtype=np.int16), lambda text: done.put(f"final {text}"))
         assert done.get(timeout=5) == "final 3"
-        gate.set()
-        assert {done.get(timeout=5), done.get(timeout=5)} == {"interim 1", "interim 2"}
+        decoder.gates[1].set()
+        assert [done.get(timeout=5), done.get(timeout=5)] == ["interim 1", "interim 2"]
+        lanes.close()
+
+    def test_both_lanes_take_finals_first(self) -> None:
+        """When the lane of the interims is free again it takes a final before an older interim."""
+        decoder, done = _GatedDecoder(), queue.Queue[str]()
+        decoder.gates.update({1: threading.Event(), 2: threading.Event()})
+        lanes = Lanes(lambda: decoder)
+        lanes.interim("a", np.zeros(1, dtype=np.int16), lambda _: None)
+        lanes.final(np.zeros(2, dtype=np.int16), lambda _: None)
+        assert {decoder.begun.get(timeout=5), decoder.begun.get(timeout=5)} == {1, 2}
+        lanes.interim("b", np.zeros(3, dtype=np.int16), lambda text: done.put(f"interim {text}"))
+        lanes.final(np.zeros(4, dtype=np.int16), lambda text: done.put(f"final {text}"))
+        decoder.gates[1].set()
+        assert [done.get(timeout=5), done.get(timeout=5)] == ["final 4", "interim 3"]
+        decoder.gates[2].set()
         lanes.close()
 
     def test_a_newer_interim_replaces_the_older(self) -> None:
         """Of one stream only the newest waiting interim is decoded, of a closed stream none."""
-        gate, done = threading.Event(), queue.Queue[str]()
-        decoders: list[_SlowDecoder] = []
-
-        def make() -> _SlowDecoder:
-            decoders.append(_SlowDecoder(gate))
-            return decoders[-1]
-
-        lanes = Lanes(make)
+        decoder, done = _GatedDecoder(), queue.Queue[str]()
+        decoder.gates[1] = threading.Event()
+        lanes = Lanes(lambda: decoder)
         lanes.interim("a", np.zeros(1, dtype=np.int16), lambda text: done.put(str(text)))
-        assert decoders[1].begun.wait(5)
+        assert decoder.begun.get(timeout=5) == 1
         for samples in (2, 3, 4):
             lanes.interim("a", np.zeros(samples, dtype=np.int16), lambda text: done.put(str(text)))
         lanes.interim("b", np.zeros(5, dtype=np.int16), lambda text: done.put(str(text)))
         lanes.forget("b")
-        gate.set()
+        decoder.gates[1].set()
         assert [done.get(timeout=5), done.get(timeout=5)] == ["1", "4"]
         lanes.close()
         assert done.empty()
+
+    def test_a_failed_decode_is_told(self) -> None:
+        """The caller gets the error as the outcome, and the lane goes on."""
+        decoder, done = _GatedDecoder(), queue.Queue[object]()
+
+        def broken(pcm: NDArray[np.int16]) -> str:
+            raise LocalPartError("the model broke")
+
+        decoder.text_of = broken  # type: ignore[method-assign]
+        lanes = Lanes(lambda: decoder)
+        for _ in range(2):
+            lanes.final(np.zeros(1, dtype=np.int16), done.put)
+            assert str(done.get(timeout=5)) == "the model broke"
+        lanes.close()
 
 
 @pytest.fixture(scope="module")
@@ -349,20 +375,23 @@ class TestMoonshine:
         """A client that leaves in the middle of a decode gets no more events, and nobody else suffers."""
         engine = MoonshineEngine()
         await asyncio.to_thread(engine.load)
-        leaving: asyncio.Queue[EngineEvent] = asyncio.Queue()
+        leaving: list[EngineEvent] = []
         staying: asyncio.Queue[EngineEvent] = asyncio.Queue()
-        one, other = engine.open("en", leaving.put_nowait), engine.open("en", staying.put_nowait)
-        pcm = load(OPINION, 16_000)
-        one.hear(pcm)
-        one.commit(1)
-        one.close()
-        one.close()
-        other.hear(pcm)
-        other.commit(1)
+
+        def leave(event: EngineEvent) -> None:
+            leaving.append(event)
+            one.close()
+            one.close()
+
+        one, other = engine.open("en", leave), engine.open("en", staying.put_nowait)
+        pcm = load(BECKETT, 16_000)
+        for stream in (one, other):
+            stream.hear(pcm)
+            stream.commit(1)
         async with asyncio.timeout(20):
             while isinstance(await staying.get(), Interim):
                 pass
-        assert leaving.empty()
+        assert len(leaving) == 1
         other.close()
         await asyncio.to_thread(engine.close)
 

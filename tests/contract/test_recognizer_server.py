@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import signal
 import sys
@@ -412,6 +413,22 @@ class TestFaults:
             await one.say(CLIP.pcm)
             assert (await one.until("committed_transcript"))["text"] == TEXT
             assert asyncio.get_running_loop().time() - begin >= 0.35
+
+    async def test_a_close_code_reaches_a_client_that_is_sending(self, server: RecognizerServer) -> None:
+        """A close is a handshake: bytes that are still on their way do not turn it into a reset."""
+
+        async def send_on(one: Client) -> None:
+            with contextlib.suppress(ConnectionError):
+                while True:
+                    await one.send(bytes(500_000))
+
+        for _ in range(5):
+            async with client(server) as one, asyncio.TaskGroup() as group:
+                sending = group.create_task(send_on(one))
+                await wait_until(lambda: server.counters.as_json()["audio_seconds"] > 30)
+                server.set_faults(Faults(drop_now=True, drop_code=1013))
+                assert await one.closed() == 1013
+                sending.cancel()
 
     async def test_a_fault_for_one_session_leaves_others_alone(self, server: RecognizerServer) -> None:
         """session_id picks the victim."""
