@@ -44,7 +44,8 @@ def sources(*prefixes: str) -> list[Source]:
 
 def test_the_product_keeps_all_rules() -> None:
     """Imports, purity of core, sizes, excepts, tasks, environment, names."""
-    assert [fault for source in sources(*PRODUCT) for fault in faults(source)] == []
+    found = [fault for source in sources(*PRODUCT) for fault in faults(source)]
+    assert not found, "\n".join(found)
 
 
 def test_tests_and_examples_keep_the_rules_that_are_theirs() -> None:
@@ -61,7 +62,8 @@ def test_tests_and_examples_keep_the_rules_that_are_theirs() -> None:
 
 def test_every_module_of_core_has_its_test_file() -> None:
     """agent/core/gate.py is covered by tests/core/test_gate.py, and so on."""
-    assert list(untested_core(set(project_files()), sources("agent/core/"))) == []
+    found = list(untested_core(set(project_files()), sources("agent/core/")))
+    assert not found, "\n".join(found)
 
 
 def test_no_file_names_a_registry_or_a_machine_s_path() -> None:
@@ -73,7 +75,7 @@ def test_no_file_names_a_registry_or_a_machine_s_path() -> None:
         except UnicodeDecodeError:
             continue
         found += leak_faults(path, text)
-    assert found == []
+    assert not found, "\n".join(found)
 
 
 def test_exceptions_to_the_rules_are_used() -> None:

@@ -97,11 +97,11 @@ async def test_room_options_and_webhooks_reach_the_server() -> None:
     assert b"room_started" in event
 
 
-async def test_a_port_that_is_taken_is_said() -> None:
+async def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
     """The end of the server's own log is in the error."""
     async with LiveKitServer() as first:
         with pytest.raises(LocalPartError, match="address already in use"):
-            await LiveKitServer(port=first.port).start()
+            await LiveKitServer(port=first.port, log_file=tmp_path / "log").start()
 
 
 async def test_its_death_is_an_error_with_its_log(tmp_path: Path) -> None:
