@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -84,13 +85,14 @@ class Meeting:
         return speaker
 
     async def say(
-        self, speaker: RoomSpeaker, numbers: Iterable[int], *, words_per_sentence: int = 5, pause: float = 1.0
-    ) -> Clip:
+        self, speaker: RoomSpeaker, numbers: Sequence[int], *, words_per_sentence: int = 5, pause: float = 1.0
+    ) -> None:
         """Say marked words in sentences; returns after the last sample."""
-        plan = sentences(numbers, words_per_sentence=words_per_sentence, pause_seconds=pause, start=0.1)
-        clip = synthesize(plan, sample_rate=48_000, tail_seconds=0.1)
+        await self.say_clip(speaker, marked(tuple(numbers), words_per_sentence, pause))
+
+    async def say_clip(self, speaker: RoomSpeaker, clip: Clip) -> None:
+        """Say a clip that was made before: making one takes time that others would be heard to stutter."""
         self.said.note(speaker, clip, await speaker.say(clip.pcm, 48_000))
-        return clip
 
     async def all_written(self, timeout: float = 10) -> None:
         """Wait until every word said so far has come back."""
@@ -129,6 +131,13 @@ class Meeting:
     async def delete_room(self) -> None:
         async with api.LiveKitAPI(self.livekit.url, self.livekit.api_key, self.livekit.api_secret) as livekit:
             await livekit.room.delete_room(api.DeleteRoomRequest(room=self.room))
+
+
+@cache
+def marked(numbers: tuple[int, ...], words_per_sentence: int = 5, pause: float = 1.0) -> Clip:
+    """Marked words in sentences, with a tenth of a second of silence around them."""
+    plan = sentences(numbers, words_per_sentence=words_per_sentence, pause_seconds=pause, start=0.1)
+    return synthesize(plan, sample_rate=48_000, tail_seconds=0.1)
 
 
 def written(segments: Iterable[Segment]) -> list[str]:

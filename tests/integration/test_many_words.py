@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import LiveKit
-from tests.integration.meeting import meeting
+from tests.integration.meeting import marked, meeting
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(300)]
 
@@ -18,10 +18,9 @@ async def test_six_hundred_words(livekit: LiveKit, tmp_path: Path) -> None:
     async with meeting(livekit, tmp_path) as room:
         anna = await room.join("anna", role="interviewer")
         bob = await room.join("bob", role="candidate")
-        await asyncio.gather(
-            room.say(anna, range(300), words_per_sentence=14, pause=0.7),
-            room.say(bob, range(300, 600), words_per_sentence=11, pause=0.9),
-        )
+        first = marked(tuple(range(300)), words_per_sentence=14, pause=0.7)
+        second = marked(tuple(range(300, 600)), words_per_sentence=11, pause=0.9)
+        await asyncio.gather(room.say_clip(anna, first), room.say_clip(bob, second))
         await room.all_written()
         room.check_words()
         assert len(room.said.words) == 600

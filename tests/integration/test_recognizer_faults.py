@@ -11,7 +11,7 @@ from agent.core.model import Reason, State
 from local.recognizer.faults import Faults
 from local.recognizer.protocol import ErrorType
 from tests.conftest import LiveKit
-from tests.integration.meeting import Meeting, meeting
+from tests.integration.meeting import Meeting, marked, meeting
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(240)]
 
@@ -51,10 +51,11 @@ async def _one(livekit: LiveKit, folder: Path, name: str, everybody: asyncio.Bar
     fault = FAULTS[name]
     async with meeting(livekit, folder, room=f"fault: {name}", settings={"ANSWER_TIMEOUT": "2"}) as room:
         anna = await room.join("anna", role="interviewer")
+        clip = marked(tuple(range(15)))
         await everybody.wait()
         await asyncio.sleep(1)  # joining is a burst of work: words said during it would be torn on their way
         room.recognizer.set_faults(fault)
-        await room.say(anna, range(15))
+        await room.say_clip(anna, clip)
         try:
             await room.all_written(timeout=25)
             await room.eventually(lambda: _settled(room), timeout=10)

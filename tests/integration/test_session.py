@@ -9,7 +9,7 @@ import pytest
 
 from agent.core.model import End, Segment, State, Status
 from tests.conftest import LiveKit
-from tests.integration.meeting import meeting, written
+from tests.integration.meeting import marked, meeting, written
 
 pytestmark = pytest.mark.live
 
@@ -19,7 +19,8 @@ async def test_two_voices_that_overlap(livekit: LiveKit, tmp_path: Path) -> None
     async with meeting(livekit, tmp_path) as room:
         anna = await room.join("anna", role="interviewer")
         bob = await room.join("bob", role="candidate")
-        await asyncio.gather(room.say(anna, range(20)), room.say(bob, range(100, 120)))
+        first, second = marked(tuple(range(20))), marked(tuple(range(100, 120)))
+        await asyncio.gather(room.say_clip(anna, first), room.say_clip(bob, second))
         await room.all_written()
         room.check_words()
         assert {segment.speaker.label for segment in room.heard.finals} == {"interviewer", "candidate"}
@@ -31,7 +32,8 @@ async def test_late_joiner_of_the_same_role(livekit: LiveKit, tmp_path: Path) ->
         anna = await room.join("anna", role="interviewer", name="Anna")
         await room.say(anna, range(5))
         carl = await room.join("carl", role="interviewer", name="Carl")
-        await asyncio.gather(room.say(carl, range(200, 205)), room.say(anna, range(5, 10)))
+        late, early = marked(tuple(range(200, 205))), marked(tuple(range(5, 10)))
+        await asyncio.gather(room.say_clip(carl, late), room.say_clip(anna, early))
         await room.all_written()
         room.check_words()
         labels = {(segment.speaker.identity, segment.speaker.label) for segment in room.heard.finals}
