@@ -16,7 +16,6 @@ import platform
 import re
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -113,13 +112,18 @@ async def _build(binary: Path, progress: Progress) -> None:
     go = await _find_go()
     progress(f"LiveKit server {server_version()}: building it with {go}; two to four minutes, only this once")
     clock = _Clock(progress)
-    with tempfile.TemporaryDirectory(dir=binary.parent) as folder:
-        target = Path(folder) / "livekit-server"
+    folder = binary.with_name("building")
+    shutil.rmtree(folder, ignore_errors=True)  # of a builder that was killed; we hold the lock
+    folder.mkdir()
+    try:
+        target = folder / "livekit-server"
         packages = await _go([go, "list", "-mod=readonly", "-deps", _PACKAGE], clock.downloading)
         clock.total = len(packages)
         flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=-s -w"]
         await _go([go, "build", "-v", *flags, "-o", str(target), _PACKAGE], clock.compiling)
         target.replace(binary)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     progress(f"LiveKit server: built in {clock.seconds:.0f} s, kept in {binary.parent}")
 
 
