@@ -1,0 +1,1 @@
+"""ElevenLabs' realtime protocol on this machine: `server.py` before `engines/` (docs/recognizer.md)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -109,3 +109,15 @@ async def client(
         opened = Client(ws, rate)
         await opened.next()
         yield opened
+
+
+def root(server: RecognizerServer) -> str:
+    """The base URL without /v1: where /health and /control are."""
+    return server.base_url.removesuffix("/v1")
+
+
+async def wait_until(fact: Callable[[], bool]) -> None:
+    """Wait for something the server does by itself."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while not fact():  # noqa: ASYNC110 - the server tells its counters only when asked
+            await asyncio.sleep(0.01)
