@@ -76,9 +76,10 @@ async def _run(console: Console, *, once: bool, port: int | None, result_path: P
         async with running_parts(view.note, port) as parts:
             result = await while_alive(_interview(parts, view), parts.watches())
             await asyncio.to_thread(_write, result, result_path)
-            view.summary(result, _lines(result, parts, result_path))
+            view.summary(result, _findings(result, parts, result_path))
             code = EXIT_UNTRUE if result.problems else EXIT_OK
             if not once:
+                view.lines(_to_try(result, parts))
                 view.progress("everything stays up; Ctrl-C ends it")
                 await _until_interrupted(parts)
             view.progress("ending everything")
@@ -138,34 +139,42 @@ async def _until_interrupted(parts: Parts) -> None:
         task.uncancel()
 
 
-def _lines(result: DemoResult, parts: Parts, result_path: Path) -> list[str]:
-    """What a person may want to know and to try."""
-    url, path = parts.service.base_url, parts.service.transcript_path(result.room)
+def _findings(result: DemoResult, parts: Parts, result_path: Path) -> list[str]:
+    """What a person may want to know."""
     wait = result.final_delay_seconds
     lines = [
-        f"final text after the end of speech: p50 {wait.p50:.2f} s, p95 {wait.p95:.2f} s"
+        f"from the end of speech to the final text: p50 {wait.p50:.2f} s, p95 {wait.p95:.2f} s"
         if wait
-        else "no final",
+        else "no final text came",
         f"{result.segments} segments, {result.windows} windows, {result.gaps} gaps",
-        *(
-            f"{sums['label']}: heard {sums['heard']:.1f} s, of it speech {sums['speech']:.1f} s = answered "
-            f"{sums['answered']:.1f} s + gaps {sums['gap']:.1f} s: "
-            f"{'balanced' if sums['balanced'] else 'NOT BALANCED'}"
-            for sums in result.accounting
-        ),
-        f"the record: {parts.database} (SQLite), and {url}{path}",
-        f"this result: {result_path.resolve()}; logs: {parts.folder}",
     ]
+    for sums in result.accounting:
+        state = "balanced" if sums["balanced"] else "NOT BALANCED"
+        lines.append(
+            f"{sums['label']}: heard {sums['heard']:.1f} s, of it speech {sums['speech']:.1f} s "
+            f"= answered {sums['answered']:.1f} s + gaps {sums['gap']:.1f} s: {state}"
+        )
     lines += [f"PROBLEM: {problem}" for problem in result.problems] or ["both people are in the record"]
     return [
         *lines,
+        f"the record:  {parts.database} (SQLite)",
+        f"this result: {result_path.resolve()}",
+        f"logs:        {parts.folder}",
+    ]
+
+
+def _to_try(result: DemoResult, parts: Parts) -> list[str]:
+    """Commands that work while everything is up."""
+    url, room = parts.service.base_url, parts.service.room_path(result.room)
+    return [
         "",
-        "To try while this is up:",
-        f"  curl '{url}{path}?format=txt'",
-        f"  curl '{url}{path.replace('/transcript', '/windows')}'",
-        f"  curl -X POST {url}/rooms/create -H 'Content-Type: application/json' -d '{{}}'",
-        f"  curl {url}/rooms",
-        f"  {url}/docs in a browser: all calls",
+        "Everything stays up. To try in another terminal:",
+        f"  curl '{url}{room}/transcript?format=txt'    # the record, one segment a line",
+        f"  curl '{url}{room}/transcript'               # the same with words and times, as JSON",
+        f"  curl '{url}{room}/windows'                  # windows of 20 s for a language model",
+        f"  curl -X POST '{url}/rooms/create' -H 'Content-Type: application/json' -d '{{}}'",
+        f"  curl '{url}/rooms'    # rooms that are open now",
+        f"  {url}/docs    all calls, in a browser",
     ]
 
 

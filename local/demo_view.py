@@ -6,6 +6,7 @@ Without a terminal the same lines come plain, and progress is a line every ten s
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Self
 
@@ -99,7 +100,7 @@ class View:
         why = f" ({status.reason.value})" if status.reason else ""
         self.note(f"transcriber: {status.state.value}{whom}{why} {status.detail}".rstrip())
 
-    def summary(self, result: DemoResult, lines: list[str]) -> None:
+    def summary(self, result: DemoResult, lines: Sequence[str]) -> None:
         """The figures, and where things are."""
         table = Table(title="What was said and what was written", title_justify="left")
         for heading in ("speaker", "words said", "words written", "word error rate"):
@@ -109,6 +110,10 @@ class View:
             table.add_row(label, str(one.words_said), str(one.words_written), f"{one.wer:.3f}")
         self._console.print()
         self._console.print(table)
+        self.lines(lines)
+
+    def lines(self, lines: Sequence[str]) -> None:
+        """Plain lines, never broken: they may be commands to copy."""
         for line in lines:
             self._console.print(Text(line), soft_wrap=True)
 

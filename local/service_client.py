@@ -75,11 +75,11 @@ class ServiceClient:
 
     async def transcript(self, room: str) -> Any:
         """The record of the room, as JSON."""
-        return await self._call("GET", self.transcript_path(room) + "?format=json")
+        return await self._call("GET", self.room_path(room) + "/transcript?format=json")
 
-    def transcript_path(self, room: str) -> str:
-        """Where the record of a room is."""
-        return f"/rooms/{quote(room, safe='')}/transcript"
+    def room_path(self, room: str) -> str:
+        """Where a room is."""
+        return f"/rooms/{quote(room, safe='')}"
 
     async def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         try:
