@@ -38,6 +38,8 @@ class Row:
     """One; or p50 and p95; or p50, p95 and the largest. Empty: there was nothing to measure."""
     bounds: tuple[float, ...] = ()
     """The most each value may be; fewer than values: the rest has none. Empty: no bound."""
+    note: str = ""
+    """What helps to read it; `what` is the same in every run, so that runs can be compared."""
 
     @property
     def within(self) -> bool | None:

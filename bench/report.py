@@ -53,7 +53,8 @@ def print_table(rows: Sequence[Row], circumstances: Circumstances, console: Cons
             table.add_row(f"[bold]{HEADINGS.get(row.run, row.run)}[/]")
         before = row.run
         mark = {None: "", True: "[green]ok[/]", False: "[bold red]over[/]"}[row.within]
-        table.add_row("  " + row.what, _figures(row.values, row.unit), _figures(row.bounds, ""), mark)
+        what = f"  {row.what}" + (f" [dim]({row.note})[/]" if row.note else "")
+        table.add_row(what, _figures(row.values, row.unit), _figures(row.bounds, ""), mark)
     console.print(table)
 
 
@@ -91,6 +92,7 @@ def as_json(rows: Sequence[Row], circumstances: Circumstances) -> dict[str, Any]
                 "values": [round(value, 4) for value in row.values],
                 "bounds": list(row.bounds),
                 "within": row.within,
+                "note": row.note,
             }
             for row in rows
         ],

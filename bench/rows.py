@@ -43,20 +43,28 @@ def run_rows(run: Run, floor: FloorCost | None) -> list[Row]:
         *_cost_rows(run, floor),
         Row(
             name,
-            f"PSS idle ({run.idle_processes} processes)",
+            "PSS idle",
             "MB",
             (run.pss_idle_bytes / MEGABYTE,),
             (PSS_IDLE_BOUND_MB,),
+            f"{run.idle_processes} processes",
         ),
         Row(
             name,
-            f"PSS per room above idle ({run.busy_processes} processes)",
+            "PSS per room above idle",
             "MB",
             (run.pss_room_bytes / MEGABYTE,),
             (PSS_ROOM_BOUND_MB,),
+            f"{run.busy_processes} processes",
         ),
         *_silence_rows(run),
-        Row(name, "how late a voice was at most: the machine's part", "s", (run.heard.latest_seconds,)),
+        Row(
+            name,
+            "how late a voice was at most",
+            "s",
+            (run.heard.latest_seconds,),
+            note="the machine's part in the delays",
+        ),
     ]
 
 
@@ -65,7 +73,7 @@ def _word_rows(run: Run) -> list[Row]:
     name = run.scenario
     not_once = words.said - words.once
     return [
-        Row(name, f"words not once under their speaker, of {words.said}", "", (not_once,), (0,)),
+        Row(name, "words not once under their speaker", "", (not_once,), (0,), f"of {words.said} said"),
         Row(name, "words lost", "", (words.lost,), (0,)),
         Row(name, "words doubled", "", (words.doubled,), (0,)),
         Row(name, "words under the wrong speaker", "", (words.wrong_speaker,), (0,)),
@@ -103,7 +111,8 @@ def _cost_rows(run: Run, floor: FloorCost | None) -> list[Row]:
 def _silence_rows(run: Run) -> list[Row]:
     if run.open_sessions is None:
         return []
-    return [Row(run.scenario, "open recognizer sessions after the silence", "", (run.open_sessions,), (0,))]
+    note = f"{run.silence_seconds:g} s"
+    return [Row(run.scenario, "open recognizer sessions after silence", "", (run.open_sessions,), (0,), note)]
 
 
 def service_rows(times: ServiceTimes) -> list[Row]:

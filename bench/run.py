@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.errors import LocalPartError
 from bench.crew import Crew
 from bench.exchange import RoomPlan, RoomResult, SpeakerPlan
 from bench.floors import Floors
@@ -52,7 +53,7 @@ class Stage:
 
 
 async def run_scenario(stage: Stage, scenario: Scenario, subject: Subject) -> Run:
-    """Measure `subject`, then the floor if the scenario wants it.
+    """Measure `subject`.
 
     Raises:
         LocalPartError: something did not start or ended early; says what and shows its log.
@@ -79,7 +80,11 @@ async def run_scenario(stage: Stage, scenario: Scenario, subject: Subject) -> Ru
 
 
 async def run_floor(stage: Stage, scenario: Scenario) -> FloorCost:
-    """Let the same people say the same to processes that only receive."""
+    """Let the same people say the same to processes that only receive.
+
+    Raises:
+        LocalPartError: something did not start, or the floor missed a part of the speech.
+    """
     folder = stage.folder / f"{scenario.name} floor"
     folder.mkdir()
     stage.say(f"{scenario.name}: the floor hears the same speech")
@@ -93,10 +98,12 @@ async def run_floor(stage: Stage, scenario: Scenario) -> FloorCost:
             after, talked = floors.cpu_seconds(), time.monotonic() - began
             await crew.leave()
         share = (await floors.received_seconds()) / (talked * scenario.tracks)
+    if share < 1:
+        raise LocalPartError(f"the floor got {share:.0%} of the speech: it cannot be compared with")
     a_room, together = (
         Cost(now - then, talked, scenario.tracks) for then, now in zip(before, after, strict=True)
     )
-    return FloorCost(a_room, together, share)
+    return FloorCost(a_room, together)
 
 
 async def _measure(stage: Stage, scenario: Scenario, folder: Path, pid: int, idle: Usage) -> Run:
@@ -129,6 +136,7 @@ async def _measure(stage: Stage, scenario: Scenario, folder: Path, pid: int, idl
         pss_busy_bytes=busy.pss_bytes,
         busy_processes=busy.processes,
         open_sessions=open_sessions,
+        silence_seconds=scenario.silence_seconds,
     )
 
 

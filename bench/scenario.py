@@ -77,9 +77,9 @@ def plan_speaker(scenario: Scenario, room: int, speaker: int) -> list[Sentence]:
 
 def default_scenarios(*, quick: bool) -> list[Scenario]:
     """Those of `make bench`, or shorter ones of the same kind."""
-    talk = 17.5 if quick else 45.0
+    talk = 17.5 if quick else 40.0
     scenarios = [
-        Scenario("1x2", rooms=1, speakers=2, talk_seconds=talk, pause_seconds=1.8),
+        Scenario("1x2", rooms=1, speakers=2, talk_seconds=talk, pause_seconds=1.8, floor=not quick),
         Scenario("4x2", rooms=4, speakers=2, talk_seconds=talk, pause_seconds=1.8),
     ]
     if not quick:

@@ -30,8 +30,6 @@ class FloorCost:
     """A process for each room, as a transcriber has."""
     together: Cost
     """One process for all rooms: the least that can be had."""
-    received_share: float
-    """Seconds of audio it got over seconds of talk; 1 or more, as it is up a little longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +69,7 @@ class Run:
     busy_processes: int
     open_sessions: int | None
     """Recognizer sessions open at the end of the silence; None when the scenario has none."""
+    silence_seconds: float = 0.0
 
     @property
     def pss_room_bytes(self) -> float:

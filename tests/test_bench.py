@@ -249,13 +249,13 @@ def a_run() -> Run:
 
 def test_rows_compare_with_the_floor_and_the_bounds() -> None:
     """8 CPU seconds for 8 tracks in half a minute are 2 a track-minute; over a floor of 1 that is twice."""
-    floor = FloorCost(Cost(4.0, 30.0, 8), Cost(2.0, 30.0, 8), 1.0)
+    floor = FloorCost(Cost(4.0, 30.0, 8), Cost(2.0, 30.0, 8))
     rows = {row.what: row for row in run_rows(a_run(), floor)}
     assert rows["CPU over the floor, a process a room"].values == (2.0,)
     assert rows["CPU over the floor, a process a room"].within is True
     assert rows["CPU over the floor, one process"].within is False
     assert rows["recognizer seconds sent per second of speech"].values == (1.1,)
-    assert rows["PSS per room above idle (8 processes)"].values == (25.0,)
+    assert rows["PSS per room above idle"].values == (25.0,)
     assert rows["word time error (p50, p95, largest)"].within is False
     assert rows["word time error (p50, p95, largest)"].values[2] == 0.2
 
@@ -266,12 +266,12 @@ def test_a_lost_word_puts_its_row_over_the_bound() -> None:
     lossy = replace(run, heard=replace(run.heard, words=WordCount(10, 9, 1, 0, 0, 0)))
     over = [row.what for row in run_rows(lossy, None) if row.within is False]
     assert "words lost" in over
-    assert "words not once under their speaker, of 10" in over
+    assert "words not once under their speaker" in over
 
 
 def test_open_sessions_are_a_row_only_after_a_silence() -> None:
     """A scenario without silence says nothing about it."""
-    what = "open recognizer sessions after the silence"
+    what = "open recognizer sessions after silence"
     assert what not in {row.what for row in run_rows(a_run(), None)}
     rows = {row.what: row for row in run_rows(replace(a_run(), open_sessions=2), None)}
     assert rows[what].within is False
