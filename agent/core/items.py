@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from agent.core.ledger import Answer, Answered, Token, Utterance
+from agent.core.answers import Answer, Token
+from agent.core.ledger import Answered
 from agent.core.model import SAMPLE_RATE, Gap, Reason, Segment, Speaker, Word
 from agent.core.timeline import Timeline
+from agent.core.utterance import Utterance
 
 _NOTHING = Answer("")
 
@@ -17,6 +19,7 @@ class ItemMaker:
         self._track_sid = track_sid
         self._source = source
         self._timeline = timeline
+        self._numbers: set[int] = set()
 
     def interim(self, utterance: Utterance) -> Segment:
         """The utterance's text so far."""
@@ -54,7 +57,7 @@ class ItemMaker:
         answer: Answer = _NOTHING,
     ) -> Segment:
         start, end = self._span(utterance)
-        utterance.segment_id = utterance.segment_id or f"{self._track_sid}-{round(start * 1000)}"
+        utterance.segment_id = utterance.segment_id or self._new_id(start)
         utterance.revision += 1
         return Segment(
             segment_id=utterance.segment_id,
@@ -71,8 +74,16 @@ class ItemMaker:
             confidence=answer.confidence,
         )
 
+    def _new_id(self, start: float) -> str:
+        """Unique in the session: the track and the millisecond, or the next free one after it."""
+        number = round(start * 1000)
+        while number in self._numbers:
+            number += 1
+        self._numbers.add(number)
+        return f"{self._track_sid}-{number}"
+
     def _words(self, answered: Answered) -> tuple[Word, ...]:
-        tokens = [token for token in answered.answer.tokens if not token.spacing and clean(token.text)]
+        tokens = [token for token in answered.answer.words if clean(token.text)]
         if not tokens:
             tokens = _spread(answered.answer.text, answered.utterance)
         words = []

@@ -16,27 +16,24 @@ from random import Random
 
 from agent.core.commands import CloseSession, Command, Commit, Emit, OpenSession, SendAudio
 from agent.core.gate import Decision, Frame, Gate, GateSettings
+from agent.core.health import Health
 from agent.core.items import ItemMaker
 from agent.core.ledger import Answer, Answered, Ledger, SendCommit, Utterance
 from agent.core.link import Link, LinkEvent, LinkState
-from agent.core.model import SAMPLE_RATE, Accounting, Reason, Speaker, State, Status
+from agent.core.model import SAMPLE_RATE, Accounting, Gap, Reason, Segment, Speaker, Status
 from agent.core.timeline import Timeline
 
 MUTE_GRACE_SECONDS = 0.3
 """Audio that was on its way when the mute was announced is still heard."""
-PLAIN_WAIT_SECONDS = 1.0
-"""How long an answer without times waits for its copy with times."""
 CATCH_UP_FRAMES = 8
 """Frames sent for each frame heard while behind: 8 times real time."""
 CATCH_UP_TICK_SECONDS = 0.05
-TROUBLE_SECONDS = 1.5
-"""A fault that is mended sooner is not worth a status."""
-MAX_TRIES = 5
-"""Sessions that leave the same utterance unanswered before it is given up."""
 NO_FRAMES_SECONDS = 1.0
 """Speech whose frames stay away for so long is committed."""
 STALE_SECONDS = 2.0
 """A track without frames for so long no longer holds the watermark back."""
+FIRST_FRAME_SECONDS = 0.5
+"""How late the first frame of a track may come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +66,25 @@ class TrackMachine:
         self._ledger = Ledger(settings.ledger_seconds)
         self._link = Link(random)
         self._silence = 0
+        self._health = Health(speaker)
         self._last_heard_at: float | None = None
         self._last_use = 0.0
+        self._oldest_since = 0.0
+        self._watermark = 0.0
         self._muted_at: float | None = None
         self._ended_at: float | None = None
         self._reconnects = 0
-        self._trouble: tuple[float, Reason, str] | None = None
-        self._bad_state = State.DEGRADED
-        self._status: Status | None = None
         self._due_sends_at: float | None = None
 
     # ---- what happens on the room's side
 
     def heard(self, pcm: bytes, level: float, probabilities: Sequence[float], now: float) -> list[Command]:
-        """A frame (PCM16 mono 16 kHz) with its RMS level and the VAD probabilities it completed."""
+        """A frame (PCM16 mono 16 kHz) with its RMS level and the VAD probabilities it completed.
+
+        A frame that comes after the end is no part of the track.
+        """
+        if self._ended_at is not None:
+            return []
         commands: list[Command] = []
         start = self._timeline.heard
         missing = self._timeline.heard_frame(len(pcm) // 2, now)
@@ -99,23 +101,28 @@ class TrackMachine:
 
     def muted(self, now: float) -> list[Command]:
         """The participant muted the track; frames may go on."""
-        self._muted_at = now
+        if self._muted_at is None:
+            self._muted_at = now
         return []
 
     def unmuted(self, now: float) -> list[Command]:
         """The participant unmuted the track."""
         commands = self._close_utterance(now) if self._muted_at is not None else []
         self._muted_at = None
-        return commands
+        return commands + self.tick(now)
 
     def ended(self, now: float) -> list[Command]:
         """No frame will follow: the tail is committed and its answer awaited."""
-        self._ended_at = now
+        if self._ended_at is None:
+            self._ended_at = now
         return self._close_utterance(now) + self.tick(now)
 
     def give_up(self, reason: Reason, now: float) -> list[Command]:
-        """No time is left: what is unanswered becomes a gap."""
-        commands = [] if self._ended_at is not None else self.ended(now)
+        """No time is left: what is unanswered becomes a gap. The track has ended then."""
+        if self._ended_at is None:
+            self._ended_at = now
+        self._take(self._gate.flush(), now)
+        commands = self._settled(self._ledger.settle_plain(float("inf")), now)
         for utterance in self._ledger.unanswered:
             commands += self._lost(utterance, reason)
         return commands + self._close_link()
@@ -127,13 +134,9 @@ class TrackMachine:
         if self._stale(number):
             return []
         self._link.feed(LinkEvent.OPENED)
-        self._last_use = now
+        self._last_use = self._oldest_since = now
         self._ledger.begin_session()
-        commands: list[Command] = []
-        for utterance in self._ledger.unanswered:
-            if utterance.tries >= MAX_TRIES:
-                commands += self._lost(utterance, Reason.RECOGNIZER_ERROR)
-        return commands + self._send(now)
+        return self._send(now) + self.tick(now)
 
     def failed(
         self,
@@ -148,18 +151,15 @@ class TrackMachine:
         """The session could not be opened, or was lost."""
         if self._stale(number):
             return []
+        self._due_sends_at = None
+        if self._ledger.oldest is None:
+            self._link.feed(LinkEvent.UNUSED)  # an idle session was closed on us: no harm done
+            return []
         if self._link.state is LinkState.OPEN:
             self._reconnects += 1
         self._link.failed(now, retryable=retryable, retry_after_seconds=retry_after_seconds)
-        if not self._ledger.unanswered:
-            self._link.feed(LinkEvent.UNUSED)  # an idle session was closed on us: no harm done
-            return []
-        since = self._trouble[0] if self._trouble else now
-        self._trouble = (since if retryable else now - TROUBLE_SECONDS, reason, detail)
-        self._bad_state = State.DEGRADED if retryable else State.STOPPED
-        if self._status and (self._status.state, self._status.reason) != (self._bad_state, reason):
-            return self._report()
-        return self.tick(now)
+        status = self._health.fault(reason, now, retryable=retryable, detail=detail)
+        return _emit(status) + self.tick(now)
 
     def interim(self, number: int, text: str) -> list[Command]:
         """The recognizer's text so far for the oldest unanswered utterance."""
@@ -178,63 +178,46 @@ class TrackMachine:
         """An answer with times (seconds of audio sent on the session)."""
         if self._stale(number):
             return []
-        return self._settled(self._ledger.answer(answer), now) + self.tick(now)
+        return self._settled(self._ledger.answer(answer, now), now) + self.tick(now)
 
     # ---- time
 
     def tick(self, now: float) -> list[Command]:
-        """Do what is due at `now`."""
+        """Do what is due at `now`; once more at the same `now` does nothing."""
         commands: list[Command] = []
-        pause = self._pause_at()
-        if pause is not None and now >= pause:
+        if _is_due(self._pause_at(), now):
             commands += self._close_utterance(now)
+        if _is_due(self._ledger.plain_due(), now):
+            commands += self._settled(self._ledger.settle_plain(now), now)
         for utterance in self._ledger.overflow():
-            commands += self._lost(utterance, self._trouble_reason(Reason.OVERFLOW))
-        plain_since = self._ledger.plain_since()
-        if plain_since is not None and now - plain_since >= PLAIN_WAIT_SECONDS:
-            commands += self._settled(self._ledger.settle_plain(), now)
-        if self._trouble and now - self._trouble[0] >= TROUBLE_SECONDS and self._status is None:
-            commands += self._report()
-        match self._link.state:
-            case LinkState.CLOSED if self._ledger.unanswered:
-                commands += self._open()
-            case LinkState.WAITING if self._link.retry_at is not None and now >= self._link.retry_at:
-                self._link.feed(LinkEvent.DUE)
-                commands.append(OpenSession(self._link.number))
-            case LinkState.OPEN:
-                commands += self._tick_open(now)
-        if self._ended_at is not None:
-            commands += self._tick_ended(now)
+            commands += self._lost(utterance, self._health.reason(Reason.OVERFLOW))
+        for utterance in self._ledger.hopeless(now):
+            commands += self._lost(utterance, self._health.reason(Reason.RECOGNIZER_ERROR))
+        if _is_due(self._give_up_at(), now):
+            return commands + self.give_up(self._health.reason(Reason.RECOGNIZER_ERROR), now)
+        commands += self._tick_link(now)
+        if self._link.state is not LinkState.OPEN:
+            commands += _emit(self._health.tick(now))
         return commands
 
     def next_deadline(self) -> float | None:
         """Room time at which `tick` is due even if nothing happens; None when nothing is awaited."""
-        plain_since = self._ledger.plain_since()
         due = [
             self._link.retry_at,
             self._due_sends_at,
             self._pause_at(),
             self._give_up_at(),
-            None if plain_since is None else plain_since + PLAIN_WAIT_SECONDS,
-            self._trouble[0] + TROUBLE_SECONDS if self._trouble and self._status is None else None,
+            self._ledger.plain_due(),
+            self._answer_due_at(),
+            self._idle_at(),
+            None if self._link.state is LinkState.OPEN else self._health.due(),
         ]
-        if self._link.state is LinkState.OPEN:
-            oldest = self._ledger.oldest
-            if oldest is None:
-                due.append(self._last_use + self._settings.idle_seconds)
-            elif oldest.commit_sent_at is not None:
-                due.append(oldest.commit_sent_at + self._settings.answer_timeout)
         return min((at for at in due if at is not None), default=None)
 
     def watermark(self, now: float) -> float:
-        """Room time before which nothing of this track will change any more."""
-        oldest = self._ledger.oldest
-        if oldest is not None:
-            return self._timeline.room_time(oldest.start)
-        if self._last_heard_at is None or self._ended_at is not None:
-            return now
-        undecided = self._timeline.heard - self._gate.held_samples
-        return max(self._timeline.room_time(undecided), now - STALE_SECONDS)
+        """Room time before which nothing of this track will change any more; never goes back."""
+        self._watermark = max(self._watermark, self._settled_until(now))
+        return self._watermark
 
     @property
     def pending(self) -> bool:
@@ -246,7 +229,7 @@ class TrackMachine:
         """True when the track has ended and nothing of it is awaited."""
         return (
             self._ended_at is not None
-            and not self._ledger.unanswered
+            and self._ledger.oldest is None
             and self._link.state is LinkState.CLOSED
         )
 
@@ -272,13 +255,16 @@ class TrackMachine:
     # ---- inside
 
     def _apply(self, decision: Decision, now: float) -> list[Command]:
+        self._take(decision, now)
+        return self._send(now) if decision.send or decision.commit else []
+
+    def _take(self, decision: Decision, now: float) -> None:
         self._silence += sum(frame.samples for frame in decision.discard)
         self._ledger.append(decision.send)
         if decision.send:
             self._last_use = now
         if decision.commit:
             self._ledger.commit()
-        return self._send(now) if decision.send or decision.commit else []
 
     def _close_utterance(self, now: float) -> list[Command]:
         return self._apply(self._gate.flush(), now)
@@ -291,31 +277,59 @@ class TrackMachine:
         self._due_sends_at = now + CATCH_UP_TICK_SECONDS if self._ledger.has_unsent() else None
         return [Commit() if isinstance(one, SendCommit) else SendAudio(one.pcm) for one in sends]
 
-    def _tick_open(self, now: float) -> list[Command]:
-        commands: list[Command] = []
-        if self._due_sends_at is not None and now >= self._due_sends_at:
-            commands += self._send(now)
-        oldest = self._ledger.oldest
-        if oldest is None:
-            if now - self._last_use >= self._settings.idle_seconds:
-                commands += self._close_link()
-        elif oldest.commit_sent_at is not None and (
-            now - oldest.commit_sent_at >= self._settings.answer_timeout
-        ):
-            number = self._link.number
-            commands.append(CloseSession(number))
-            commands += self.failed(number, Reason.RECOGNIZER_ERROR, now, detail="a commit was not answered")
-        return commands
+    def _tick_link(self, now: float) -> list[Command]:
+        """Open, use and close the recognizer session as the ledger needs it."""
+        needed = self._ledger.oldest is not None
+        if not needed and (self._ended_at is not None or self._link.state is LinkState.WAITING):
+            return self._close_link()
+        match self._link.state:
+            case LinkState.CLOSED if needed:
+                return self._open(LinkEvent.NEEDED)
+            case LinkState.WAITING if _is_due(self._link.retry_at, now):
+                return self._open(LinkEvent.DUE)
+            case LinkState.OPEN:
+                return self._tick_open(now)
+        return []
 
-    def _tick_ended(self, now: float) -> list[Command]:
-        give_up_at = self._give_up_at()
-        if give_up_at is not None and now >= give_up_at:
-            return self.give_up(self._trouble_reason(Reason.RECOGNIZER_ERROR), now)
-        return [] if self._ledger.unanswered else self._close_link()
+    def _tick_open(self, now: float) -> list[Command]:
+        if _is_due(self._idle_at(), now):
+            return self._close_link()
+        if _is_due(self._answer_due_at(), now):
+            number = self._link.number
+            failed = self.failed(
+                number, Reason.RECOGNIZER_ERROR, now, detail="the recognizer did not answer in time"
+            )
+            return [CloseSession(number), *failed]
+        return self._send(now) if _is_due(self._due_sends_at, now) else []
+
+    def _idle_at(self) -> float | None:
+        """When the open session is closed for want of speech."""
+        if self._link.state is not LinkState.OPEN or self._ledger.oldest is not None:
+            return None
+        return self._last_use + self._settings.idle_seconds
+
+    def _answer_due_at(self) -> float | None:
+        """When the session is taken as lost: answers come in order, so the oldest is awaited."""
+        oldest = self._ledger.oldest
+        if self._link.state is not LinkState.OPEN or oldest is None or oldest.commit_sent_at is None:
+            return None
+        return max(oldest.commit_sent_at, self._oldest_since) + self._settings.answer_timeout
+
+    def _settled_until(self, now: float) -> float:
+        oldest = self._ledger.oldest
+        if oldest is not None:
+            return self._timeline.room_time(oldest.start)
+        if self._ended_at is not None:
+            return now
+        if self._last_heard_at is None:
+            return now - FIRST_FRAME_SECONDS
+        if now - self._last_heard_at >= STALE_SECONDS:
+            return now - STALE_SECONDS
+        return self._timeline.room_time(self._timeline.heard - self._gate.held_samples)
 
     def _give_up_at(self) -> float | None:
         """When to stop waiting for the answers of a track that has ended."""
-        if self._ended_at is None or not self._ledger.unanswered:
+        if self._ended_at is None or self._ledger.oldest is None:
             return None
         return self._ended_at + self._settings.ledger_seconds
 
@@ -327,11 +341,8 @@ class TrackMachine:
             return self._muted_at + MUTE_GRACE_SECONDS
         return self._last_heard_at + NO_FRAMES_SECONDS
 
-    def _trouble_reason(self, otherwise: Reason) -> Reason:
-        return self._trouble[1] if self._trouble else otherwise
-
-    def _open(self) -> list[Command]:
-        self._link.feed(LinkEvent.NEEDED)
+    def _open(self, event: LinkEvent) -> list[Command]:
+        self._link.feed(event)
         return [OpenSession(self._link.number)]
 
     def _close_link(self) -> list[Command]:
@@ -350,20 +361,22 @@ class TrackMachine:
         if settled:
             self._link.answered()
             self._last_use = now
-            self._trouble = None
-            if self._status is not None:
-                self._status = None
-                commands.append(Emit(Status(State.LISTENING, speaker=self.speaker)))
+            commands += _emit(self._health.answered())
+            oldest = self._ledger.oldest
+            if oldest is None or settled[0].utterance.start < oldest.start:
+                self._oldest_since = now
         for one in settled:
-            if segment := self._items.final(one):
-                commands.append(Emit(segment))
+            commands += _emit(self._items.final(one))
         return commands
 
     def _lost(self, utterance: Utterance, reason: Reason) -> list[Command]:
         self._ledger.give_up(utterance)
         return [Emit(item) for item in self._items.lost(utterance, reason)]
 
-    def _report(self) -> list[Command]:
-        assert self._trouble is not None
-        self._status = Status(self._bad_state, self._trouble[1], self.speaker, self._trouble[2])
-        return [Emit(self._status)]
+
+def _is_due(at: float | None, now: float) -> bool:
+    return at is not None and now >= at
+
+
+def _emit(item: Segment | Gap | Status | None) -> list[Command]:
+    return [] if item is None else [Emit(item)]

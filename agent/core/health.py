@@ -1,0 +1,59 @@
+"""What readers are told about one speaker's recognizer: a status when it fails, another when it is back."""
+
+from __future__ import annotations
+
+from agent.core.model import Reason, Speaker, State, Status
+
+TROUBLE_SECONDS = 1.5
+"""A fault that is mended sooner is not worth a status."""
+
+
+class Health:
+    """Faults and answers in, statuses out; an answer is the only proof that all is well."""
+
+    def __init__(self, speaker: Speaker) -> None:
+        self._speaker = speaker
+        self._trouble: Status | None = None
+        self._told: Status | None = None
+        self._due = 0.0
+
+    def fault(self, reason: Reason, now: float, *, retryable: bool, detail: str) -> Status | None:
+        """The session was refused or lost. Returns the status that corrects what readers know, if any.
+
+        The first fault is told by `tick`, once it has lasted; one that time cannot heal at once.
+        """
+        state = State.DEGRADED if retryable else State.STOPPED
+        first = self._trouble is None
+        self._trouble = Status(state, reason, self._speaker, detail)
+        if self._told is not None and (self._told.state, self._told.reason) != (state, reason):
+            return self._tell()
+        if not retryable:
+            self._due = now
+        elif first:
+            self._due = now + TROUBLE_SECONDS
+        return None
+
+    def answered(self) -> Status | None:
+        """An answer came. Returns the status that takes a fault back, if one was told."""
+        self._trouble = None
+        if self._told is None:
+            return None
+        self._told = None
+        return Status(State.LISTENING, speaker=self._speaker)
+
+    def due(self) -> float | None:
+        """Room time at which `tick` has a fault to tell; None when there is none, or it is known."""
+        return self._due if self._trouble is not None and self._told is None else None
+
+    def tick(self, now: float) -> Status | None:
+        """The status that is due. Not to be called while a session is open: it may be mended."""
+        due = self.due()
+        return self._tell() if due is not None and now >= due else None
+
+    def reason(self, otherwise: Reason) -> Reason:
+        """Why audio is given up now: the fault there is, or `otherwise`."""
+        return self._trouble.reason if self._trouble and self._trouble.reason else otherwise
+
+    def _tell(self) -> Status | None:
+        self._told = self._trouble
+        return self._told
