@@ -28,6 +28,12 @@ ACTIONS = frozenset(
         "store_away",
         "store_back",
         # token service
+        "service_started",
+        "service_open",
+        "service_closed",
+        "call_answered",
+        "call_failed",
+        "record_away",
         "record_unreadable",
     }
 )
