@@ -43,6 +43,7 @@ REFUSALS: dict[str, tuple[Reason, bool]] = {
     "chunk_size_exceeded": (Reason.RECOGNIZER_ERROR, True),
     "insufficient_audio_activity": (Reason.RECOGNIZER_ERROR, True),
     "input_error": (Reason.RECOGNIZER_ERROR, True),
+    "invalid_request": (Reason.RECOGNIZER_ERROR, False),
     "error": (Reason.RECOGNIZER_ERROR, True),
 }
 """Message type -> why the session is over, and whether trying again soon can help."""

@@ -27,7 +27,7 @@ from local.recognizer.engines import ENGINES
 from local.recognizer.engines.engine import ENGINE_RATE, Engine, EngineEvent, Failed, Final, Interim
 from local.recognizer.engines.lanes import Lanes
 from local.recognizer.engines.lines import Decode, Line, Lines, timed_words
-from local.recognizer.engines.moonshine import MoonshineEngine
+from local.recognizer.engines.moonshine import MoonshineEngine, MoonshineStream
 from local.recognizer.server import RecognizerServer
 from local.recognizer.voice import STEP
 from tests.contract.recognizer_client import client
@@ -206,6 +206,32 @@ class _GatedDecoder:
         """Nothing to free."""
 
 
+class _LaneDecoder:
+    """Decodes one line in a lane for each permit that the lane was given."""
+
+    def __init__(self) -> None:
+        self.permits = {
+            "recognizer finals": threading.Semaphore(0),
+            "recognizer interims": threading.Semaphore(0),
+        }
+        self.begun = queue.Queue[str]()
+
+    def text_of(self, pcm: NDArray[np.int16]) -> str:
+        lane = threading.current_thread().name
+        self.begun.put(lane)
+        if not self.permits[lane].acquire(timeout=5):
+            raise LocalPartError("the test gave no permit")
+        return f"{len(pcm)} samples"
+
+    def open(self) -> None:
+        """Let everything through from now on."""
+        for permit in self.permits.values():
+            permit.release(1_000)
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+
 class TestLanes:
     """Finals first, interims when there is room."""
 
@@ -370,6 +396,31 @@ class TestMoonshine:
         assert turns >= 9
         stream.close()
         await asyncio.to_thread(engine.close)
+
+    async def test_interims_wait_for_the_answer_before_them(self) -> None:
+        """What is said after a commit is shown after that commit's final, though it is decoded before."""
+        decoder = _LaneDecoder()
+        lanes = Lanes(lambda: decoder)
+        events: asyncio.Queue[EngineEvent] = asyncio.Queue()
+        stream = MoonshineStream(lanes, events.put_nowait)
+        pcm = load(OPINION, 16_000)
+        async with asyncio.timeout(10):
+            stream.hear(pcm)
+            assert await asyncio.to_thread(decoder.begun.get, timeout=5) == "recognizer interims"
+            stream.commit(1)
+            assert await asyncio.to_thread(decoder.begun.get, timeout=5) == "recognizer finals"
+            stream.hear(pcm)
+            for _ in range(2):
+                decoder.permits["recognizer interims"].release()
+                assert await asyncio.to_thread(decoder.begun.get, timeout=5) == "recognizer interims"
+            await asyncio.sleep(0.05)  # what is decoded reaches the stream, and nothing shows it
+            assert events.empty()
+            decoder.permits["recognizer finals"].release()
+            assert isinstance(await events.get(), Final)
+            assert isinstance(await events.get(), Interim)
+        decoder.open()
+        stream.close()
+        await asyncio.to_thread(lanes.close)
 
     async def test_a_closed_stream_is_silent(self) -> None:
         """A client that leaves in the middle of a decode gets no more events, and nobody else suffers."""
