@@ -35,7 +35,7 @@ docs: setup ## write the generated pages of docs/ anew
 lock: setup ## compile requirements/*.txt anew from pyproject.toml; ARGS=--upgrade for newer versions
 	@scripts/lock.sh $(ARGS)
 
-clean: ## remove what was made here, .venv included (the built LiveKit server stays in the user's cache)
+clean: ## remove what was made here, .venv included; transcripts (data/) and the built LiveKit server stay
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info \
 		demo-result.json bench-result.json
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
