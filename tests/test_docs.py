@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+from collections.abc import Iterator
 
 import pytest
 
@@ -95,19 +96,26 @@ def test_settings_in_pages_exist(page: str) -> None:
     assert named <= {*map(str.upper, Settings.model_fields), "LIVEKIT_AGENT_NAME"}
 
 
+def log_fields(tree: ast.Module) -> Iterator[ast.Dict]:
+    """Every `extra={…}` of a call, and every dict that is called extra."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.keyword) and node.arg == "extra" and isinstance(node.value, ast.Dict):
+            yield node.value
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
+            yield from (node.value for target in node.targets if ast.unparse(target) == "extra")
+
+
 def actions_in_code() -> set[str]:
     """Every word that the product gives as `action` in a log call."""
     found = set()
     for source in sources(*PRODUCT):
-        for node in ast.walk(source.tree):
-            if isinstance(node, ast.Dict):
-                for key, value in zip(node.keys, node.values, strict=True):
-                    if (
-                        isinstance(key, ast.Constant)
-                        and key.value == "action"
-                        and isinstance(value, ast.Constant)
-                    ):
-                        found.add(str(value.value))
+        for fields in log_fields(source.tree):
+            for key, value in zip(fields.keys, fields.values, strict=True):
+                if isinstance(key, ast.Constant) and key.value == "action":
+                    assert isinstance(value, ast.Constant), (
+                        f"{source.path}:{value.lineno} makes up its action"
+                    )
+                    found.add(str(value.value))
     return found
 
 
