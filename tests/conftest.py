@@ -44,7 +44,12 @@ class LiveKit:
 
 def pytest_configure(config: pytest.Config) -> None:
     """A developer's own settings must not leak into the tests."""
-    for name in [*map(str.upper, Settings.model_fields), *ALIASES, "LIVEKIT_AGENT_NAME"]:
+    for name in [
+        *map(str.upper, Settings.model_fields),
+        *ALIASES,
+        "LIVEKIT_AGENT_NAME",
+        "LIVEKIT_AGENT_NAME_OVERRIDE",
+    ]:
         os.environ.pop(name, None)
 
 

@@ -23,6 +23,7 @@ _START_SECONDS = 20
 """Bound of one start; it takes about 0.2 s."""
 _STOP_SECONDS = 0.3
 """It would take 1.4 s by itself and wait for participants to leave; it has nothing to save."""
+_HANDED_ON = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH")
 _TRIES = 3
 """A port that was free may be taken before the server binds it."""
 
@@ -122,8 +123,10 @@ class LiveKitServer:
             os.close(handle)
             self.log_file = Path(name)
         assert self.log_file is not None
+        # the server would take REDIS_HOST, LIVEKIT_KEYS, NODE_IP … from ours as well
+        env = {name: os.environ[name] for name in _HANDED_ON if name in os.environ}
         # it holds the secret: an environment is readable by its owner only, arguments are by everybody
-        env = {**os.environ, "LIVEKIT_CONFIG": json.dumps(self._configuration())}
+        env["LIVEKIT_CONFIG"] = json.dumps(self._configuration())
         child = await Child.start(
             [str(binary)], name="LiveKit server", log_file=self.log_file, env=env, grace_seconds=_STOP_SECONDS
         )

@@ -97,6 +97,14 @@ async def test_room_options_and_webhooks_reach_the_server() -> None:
     assert b"room_started" in event
 
 
+async def test_what_others_set_for_their_server_does_not_reach_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's machine may have Redis and keys for another LiveKit in its environment."""
+    monkeypatch.setenv("REDIS_HOST", "127.0.0.1:9")
+    monkeypatch.setenv("LIVEKIT_KEYS", "short: x")
+    async with LiveKitServer() as server:
+        assert server.port
+
+
 async def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
     """The end of the server's own log is in the error."""
     async with LiveKitServer() as first:
