@@ -1,8 +1,8 @@
 """Silero voice activity detection: one model a process, one small state a track.
 
 The plugin's own stream hops to a thread for every 32 ms; one inference takes about 0.17 ms, less than the
-hop, so here it is called in line, in the track's own task. Silence is given to the model as well: skipped, even
-after seconds of it, its state is another one and the next onset is judged differently (measured: by 0.2).
+hop, so here it is called in line, in the track's own task. Silence goes to the model as well: skipped, even
+after seconds of it, the state is another one and the next onset is judged differently (measured: by 0.2).
 """
 
 from __future__ import annotations

@@ -153,6 +153,7 @@ async def meeting(
     room: str = "",
     answer_delay: float = 0.05,
     settings: dict[str, str] | None = None,
+    hidden: bool = False,
 ) -> AsyncIterator[Meeting]:
     """A room with its transcriber (in this process) and a listener; `settings` come on top of the usual."""
     room = room or f"meeting {time.monotonic_ns()}"
@@ -169,7 +170,7 @@ async def meeting(
         }
         transcriber = Transcriber(Settings.from_env(values), SileroModel())
         rtc_room = rtc.Room()
-        token = transcriber_token(livekit, room)
+        token = transcriber_token(livekit, room, hidden=hidden)
         running = asyncio.create_task(
             transcriber.run(
                 rtc_room, lambda: rtc_room.connect(livekit.url, token, rtc.RoomOptions(auto_subscribe=False))
