@@ -173,6 +173,11 @@ class Lines:
             texts.append(text)
         return " ".join(text for text in texts if text)
 
+    @property
+    def owes_answer(self) -> bool:
+        """True while a commit waits for the text of its lines."""
+        return bool(self._committed)
+
     def answers(self) -> list[Final | Failed]:
         """Answers to the commits whose lines are all decoded, in their order; each is given once."""
         ready = []

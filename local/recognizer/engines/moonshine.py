@@ -150,12 +150,16 @@ class MoonshineStream:
             self._lines.failed(decode, str(outcome))
         else:
             self._lines.decoded(decode, outcome)
-        text = self._lines.interim_text()
-        if text and text != self._shown:
-            self._shown = text
-            self._emit(Interim(text))
         self._answer()
+        self._show()
 
     def _answer(self) -> None:
         for answer in self._lines.answers():
             self._emit(answer)
+
+    def _show(self) -> None:
+        """Emit a new interim; not before the utterance before it is answered, which a reader would mix up."""
+        text = self._lines.interim_text()
+        if text and text != self._shown and not self._lines.owes_answer and not self._closed:
+            self._shown = text
+            self._emit(Interim(text))
