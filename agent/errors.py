@@ -6,6 +6,7 @@
         - SessionFenced: another writer has taken the session over
     - RecognizerError: the recognizer refused or broke (facts: reason, retryable, retry_after_seconds)
     - SinkError: an item could not be sent live (it is in the store all the same)
+    - LiveKitError: the LiveKit server is not configured, was not reached, or refused a call (fact: status)
     - IllegalEvent: a state machine was given an event that its state does not allow
     - MessageError: bytes that are no message of ours
     - LocalPartError: a local part (LiveKit server, recognizer, PostgreSQL) could not be had; says what to do
@@ -54,6 +55,15 @@ class RecognizerError(TranscriptionError):
 
 class SinkError(TranscriptionError):
     """An item could not be sent live; it is in the store all the same. The cause is chained."""
+
+
+class LiveKitError(TranscriptionError):
+    """The LiveKit server is not configured, was not reached, or refused a call."""
+
+    def __init__(self, detail: str, *, status: int) -> None:
+        super().__init__(detail)
+        self.status = status
+        """HTTP status for whoever called us: 4xx its own fault, 502 LiveKit's answer, 503 no answer."""
 
 
 class IllegalEvent(TranscriptionError):

@@ -23,13 +23,13 @@ def upgrade() -> None:
     """Make the tables of DATABASE_URL (environment or .env), or bring them up to date.
 
     Harmless to run again, also on several hosts at once: they wait for each other. The worker and the
-    token service do the same when they start.
+    token service do the same when they start. Exit code 1 says that the database is away, 2 a wrong setting.
     """
     try:
         asyncio.run(_upgrade(load_settings().database_url))
     except (SettingsError, StoreError) as error:
         typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from error
+        raise typer.Exit(2 if isinstance(error, SettingsError) else 1) from error
     typer.echo("The database is up to date.")
 
 

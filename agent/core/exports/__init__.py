@@ -1,0 +1,1 @@
+"""The record as files: one module a format, each with `render(segments) -> str`."""

@@ -1,0 +1,110 @@
+"""Who may call what. Every route depends on exactly one of `RULES`; a test walks all routes.
+
+`API_KEY`, sent as a bearer token, may do everything. A participant's LiveKit token may read the record of
+its own room while it is valid. Nobody else may do anything, unless the service listens on this machine
+alone and has no key: then this machine may do everything. A refusal never tells whether a room exists.
+"""
+
+from __future__ import annotations
+
+from hmac import compare_digest
+from ipaddress import ip_address
+from typing import Annotated, Any
+
+import jwt
+from fastapi import Depends, HTTPException, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from agent.http.answers import Problem
+from agent.http.service import CurrentService
+from agent.settings import Settings
+
+_bearer = HTTPBearer(
+    auto_error=False,
+    description="The service's `API_KEY`; to read a record, also a LiveKit token of its room.",
+)
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+async def anyone() -> None:
+    """Calls that tell nothing of any room."""
+
+
+async def key_holder(request: Request, service: CurrentService, credentials: Credentials) -> None:
+    """The API key, or this machine when no key is needed.
+
+    Raises:
+        HTTPException: 401 without a valid credential, 403 with one that is not enough.
+    """
+    if _may_all(request, service.settings, credentials):
+        return
+    _own_room(service.settings, credentials)
+    raise HTTPException(403, "A participant's token may only read the record of its own room.")
+
+
+async def reader_of_room(request: Request, service: CurrentService, credentials: Credentials) -> None:
+    """The API key, or a participant of the room in the path.
+
+    Raises:
+        HTTPException: 401 without a valid credential, 403 with one of another room, be this one there or not.
+    """
+    if _may_all(request, service.settings, credentials):
+        return
+    if _own_room(service.settings, credentials) != request.path_params["name"]:
+        raise HTTPException(403, "A participant's token may only read the record of its own room.")
+
+
+RULES = (anyone, key_holder, reader_of_room)
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    401: {"model": Problem, "description": "No credential, or one that is not valid."},
+    403: {"model": Problem, "description": "The credential is not enough for this call."},
+}
+"""For the documentation of every route whose rule is not `anyone`."""
+
+
+def is_open(settings: Settings) -> bool:
+    """True when this machine may do everything without a credential."""
+    return not settings.api_key and settings.loopback_only
+
+
+def _may_all(request: Request, settings: Settings, credentials: HTTPAuthorizationCredentials | None) -> bool:
+    if is_open(settings):
+        if not _is_loopback(request.url.hostname or ""):
+            # a page of another site that has its own name resolved to this machine; or a proxy's public name
+            raise HTTPException(403, "Without an API_KEY this service answers only to localhost.")
+        return True
+    key = settings.api_key.encode()
+    return bool(key and credentials and compare_digest(credentials.credentials.encode(), key))
+
+
+def _own_room(settings: Settings, credentials: HTTPAuthorizationCredentials | None) -> str:
+    """The room that a participant's valid token lets it join."""
+    refused = HTTPException(
+        401, "A valid bearer token is needed: the API key.", {"WWW-Authenticate": "Bearer"}
+    )
+    if credentials is None or not settings.livekit_api_secret:
+        raise refused
+    try:
+        claims = jwt.decode(
+            credentials.credentials,
+            settings.livekit_api_secret,
+            algorithms=["HS256"],
+            issuer=settings.livekit_api_key,
+            options={"require": ["exp", "iss"]},
+        )
+    except jwt.PyJWTError as error:
+        raise refused from error
+    video = claims.get("video")
+    if not isinstance(video, dict) or video.get("roomJoin") is not True or not video.get("room"):
+        raise refused
+    return str(video["room"])
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,64 @@
+"""The HTTP boundary: one log line a call, and an answer whatever goes wrong behind it."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+log = logging.getLogger(__name__)
+
+_PROBES = ("/", "/health")
+"""Asked every few seconds by whatever watches the service: logged only for debugging."""
+
+
+class Boundary:
+    """ASGI middleware around all routes.
+
+    The line says which route was called, not which room: paths are names, and tokens may be in queries.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the call pass; answer 500 in place of a traceback."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.monotonic()
+        status = 0
+
+        async def sent(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sent)
+        except Exception:
+            log.exception("call failed", extra={"action": "call_failed", **_fields(scope)})
+            if status:
+                raise  # half of an answer is out: the connection must break, or the rest would be missed
+            refusal = JSONResponse({"detail": "Internal error; it is logged."}, 500)
+            await refusal(scope, receive, sent)
+        milliseconds = round((time.monotonic() - began) * 1000)
+        probe = scope["path"] in _PROBES and status < 400
+        log.log(
+            logging.DEBUG if probe else logging.INFO,
+            "call answered",
+            extra={
+                "action": "call_answered",
+                **_fields(scope),
+                "status": status,
+                "milliseconds": milliseconds,
+            },
+        )
+
+
+def _fields(scope: Scope) -> dict[str, str]:
+    route = scope.get("route")
+    return {"method": scope["method"], "route": getattr(route, "path", "none")}

@@ -1,0 +1,57 @@
+"""Is it up, and does it reach LiveKit?"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Literal
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field
+
+from agent.errors import LiveKitError
+from agent.http.answers import Problem
+from agent.http.auth import anyone
+from agent.http.service import NAME, CurrentService
+
+router = APIRouter(tags=["health"], dependencies=[Depends(anyone)])
+
+
+class Up(BaseModel):
+    """The service itself is up."""
+
+    status: Literal["ok"] = "ok"
+    service: str = Field(examples=[NAME])
+    version: str = Field(examples=["0.1.0"])
+    livekit_configured: bool = Field(description="Whether address and key of the LiveKit server are set.")
+
+
+class Healthy(BaseModel):
+    """The service is up and LiveKit answered it."""
+
+    status: Literal["healthy"] = "healthy"
+    livekit_url: str = Field(examples=["wss://livekit.example.com"])
+    timestamp: str = Field(
+        description="When LiveKit answered: ISO 8601, UTC.", examples=["2026-11-25T10:00:00.123Z"]
+    )
+
+
+@router.get("/", summary="Is the service up?")
+async def root(service: CurrentService) -> Up:
+    """Answers as soon as the service runs, whatever LiveKit does. Needs no credential."""
+    return Up(service=NAME, version=service.version, livekit_configured=service.livekit.configured)
+
+
+@router.get(
+    "/health",
+    summary="Does the service reach LiveKit?",
+    responses={503: {"model": Problem, "description": "LiveKit is not configured, or did not answer."}},
+)
+async def health(service: CurrentService) -> Healthy:
+    """Asks the LiveKit server something small with the service's key. Needs no credential."""
+    try:
+        await service.livekit.check()
+    except LiveKitError as error:
+        # whatever is wrong with LiveKit, this service cannot do its work
+        raise LiveKitError(str(error), status=503) from error
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return Healthy(livekit_url=service.settings.livekit_url, timestamp=now)

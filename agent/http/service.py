@@ -1,0 +1,36 @@
+"""What the routes of one service share, and how they get at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from agent.http.livekit import LiveKit
+from agent.http.names import NewNames
+from agent.settings import Settings
+from agent.store.protocol import Reader
+
+NAME = "interview-transcription"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The parts of a running service."""
+
+    settings: Settings
+    livekit: LiveKit
+    store: Reader
+    version: str
+    """Of this program."""
+    new_names: NewNames = field(default_factory=NewNames)
+
+
+async def current_service(request: Request) -> Service:
+    """The service that the app was made with."""
+    service: Service = request.app.state.service
+    return service
+
+
+CurrentService = Annotated[Service, Depends(current_service)]

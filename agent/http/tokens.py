@@ -1,0 +1,63 @@
+"""Tokens with which participants join a room."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict, Field
+
+from agent.http.answers import LIVEKIT_FAILS
+from agent.http.auth import REFUSALS, key_holder
+from agent.http.grants import Role, mint
+from agent.http.names import Name, RoomName
+from agent.http.service import CurrentService
+
+router = APIRouter(tags=["tokens"], dependencies=[Depends(key_holder)], responses=REFUSALS)
+
+
+class TokenRequest(BaseModel):
+    """For whom, and for which room."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    room_name: RoomName = Field(examples=["interview-20261125-100000"])
+    participant_identity: Name = Field(
+        description="Unique in the room: who joins with one that is there takes its place.",
+        examples=["anna-7f3c"],
+    )
+    participant_name: Name | None = Field(
+        default=None, description="Shown name; the identity when none is given.", examples=["Anna Smith"]
+    )
+    role: Role = Field(
+        default=Role.PARTICIPANT,
+        description="Labels in the transcript are made from it. An `agent` may listen and send data, "
+        "but not publish: an AI interviewer that speaks is an `interviewer`.",
+    )
+
+
+class TokenAnswer(BaseModel):
+    """A token and where to go with it."""
+
+    token: str = Field(description='A JWT, valid for two hours; metadata `{"role": …}`.')
+    room_name: str
+    participant_identity: str
+    url: str = Field(description="Address of the LiveKit server.", examples=["wss://livekit.example.com"])
+
+
+@router.post(
+    "/tokens/generate", summary="Make a token for a participant", responses={503: LIVEKIT_FAILS[503]}
+)
+async def generate_token(wanted: TokenRequest, service: CurrentService) -> TokenAnswer:
+    """Signed here, without a call to LiveKit. The room need not exist: it begins when the first one joins."""
+    token = mint(
+        service.settings,
+        room=wanted.room_name,
+        identity=wanted.participant_identity,
+        name=wanted.participant_name or wanted.participant_identity,
+        role=wanted.role,
+    )
+    return TokenAnswer(
+        token=token,
+        room_name=wanted.room_name,
+        participant_identity=wanted.participant_identity,
+        url=service.settings.livekit_url,
+    )

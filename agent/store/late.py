@@ -1,0 +1,61 @@
+"""A reader of the record that loads the database's library when it is first asked."""
+
+from __future__ import annotations
+
+import asyncio
+
+from agent.core.model import End, Gap, Segment, Window
+from agent.errors import SettingsError, StoreError
+from agent.store import open_store
+from agent.store.protocol import Reader, SessionInfo, Stored
+
+
+class LateReader:
+    """See `agent.store.protocol.Reader`. Loading takes half a second: a service listens first, then loads."""
+
+    def __init__(self, database_url: str) -> None:
+        self._database_url = database_url
+        self._reader: Reader | None = None
+        self._loading = asyncio.Lock()
+
+    async def _open(self) -> Reader:
+        async with self._loading:
+            if self._reader is None:
+                try:
+                    self._reader = await asyncio.to_thread(open_store, self._database_url)
+                except SettingsError as error:
+                    raise StoreError(str(error)) from error
+            return self._reader
+
+    async def find_session(self, room: str, session: str | None = None) -> SessionInfo | None:
+        """See `Reader.find_session`."""
+        return await (await self._open()).find_session(room, session)
+
+    async def items(self, session: str, after: int = 0, limit: int = 1000) -> list[Stored]:
+        """See `Reader.items`."""
+        return await (await self._open()).items(session, after, limit)
+
+    async def segments(self, session: str, after: int = 0) -> list[tuple[int, Segment]]:
+        """See `Reader.segments`."""
+        return await (await self._open()).segments(session, after)
+
+    async def windows(self, session: str) -> list[tuple[int, Window]]:
+        """See `Reader.windows`."""
+        return await (await self._open()).windows(session)
+
+    async def gaps(self, session: str) -> list[tuple[int, Gap]]:
+        """See `Reader.gaps`."""
+        return await (await self._open()).gaps(session)
+
+    async def end_of(self, session: str) -> End | None:
+        """See `Reader.end_of`."""
+        return await (await self._open()).end_of(session)
+
+    async def migrate(self) -> None:
+        """See `Reader.migrate`."""
+        await (await self._open()).migrate()
+
+    async def aclose(self) -> None:
+        """See `Reader.aclose`."""
+        if self._reader is not None:
+            await self._reader.aclose()

@@ -1,0 +1,242 @@
+"""Who may call what, for every route; and that a refusal tells nothing (case 13 of the public reports)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import jwt
+import pytest
+from fastapi.routing import APIRoute
+from livekit import api
+
+from agent.http.auth import RULES, anyone, reader_of_room
+from agent.http.livekit import LiveKit
+from agent.store.memory import MemoryStore
+from agent.store.protocol import Stored
+from tests.contract.record import STARTED, segment
+from tests.http.service import KEY, SECRET, bearer, calling, participant, settings, token
+from token_service import create_app
+
+FRAMEWORK = {"/openapi.json", "/docs", "/docs/oauth2-redirect"}
+"""FastAPI's own: they document the service and tell nothing of a room."""
+
+
+def routes() -> list[APIRoute]:
+    """Every route of the service."""
+    app = create_app(settings(), LiveKit(settings()), MemoryStore())
+    return list(_below(app.routes))
+
+
+def _below(found: Any) -> Iterator[APIRoute]:
+    for one in found:
+        if isinstance(one, APIRoute):
+            yield one
+        elif inner := getattr(getattr(one, "original_router", None), "routes", None):
+            yield from _below(inner)
+        else:
+            assert one.path in FRAMEWORK, f"{one.path} is no route with a rule"
+
+
+def rules(route: APIRoute) -> list[Any]:
+    """The rules a route depends on."""
+    return [one.call for one in route.dependant.dependencies if one.call in RULES]
+
+
+def test_every_route_has_one_rule() -> None:
+    """A route that somebody forgot to guard is found here, not by a stranger."""
+    found = routes()
+    assert len(found) >= 9
+    assert {route.path: rules(route) for route in found if len(rules(route)) != 1} == {}
+
+
+def test_only_two_calls_are_for_anyone() -> None:
+    """What tells nothing of any room."""
+    assert {route.path for route in routes() if rules(route) == [anyone]} == {"/", "/health"}
+
+
+def test_only_the_record_is_for_participants() -> None:
+    """And that by GET alone."""
+    found = [route for route in routes() if rules(route) == [reader_of_room]]
+    assert {route.path for route in found} == {"/rooms/{name:room}/transcript", "/rooms/{name:room}/windows"}
+    assert {method for route in found for method in route.methods} == {"GET"}
+
+
+GUARDED = [
+    ("POST", "/rooms/create"),
+    ("POST", "/tokens/generate"),
+    ("GET", "/rooms"),
+    ("GET", "/rooms/a/participants"),
+    ("DELETE", "/rooms/a"),
+    ("GET", "/rooms/a/transcript"),
+    ("GET", "/rooms/a/transcript?format=txt"),
+    ("GET", "/rooms/a/windows"),
+    ("HEAD", "/rooms"),
+    ("HEAD", "/rooms/a/transcript"),
+]
+
+
+def wrong_credentials() -> dict[str, str]:
+    """Headers that are worth nothing."""
+    unsigned = jwt.encode({"iss": "APIkey", "exp": 4e9, "video": {"roomJoin": True, "room": "a"}}, "", "none")
+    return {
+        "nothing": "",
+        "another key": "Bearer not-the-key",
+        "a piece of the key": f"Bearer {KEY[:-1]}",
+        "the key in another scheme": f"Basic {KEY}",
+        "no scheme": KEY,
+        "an empty token": "Bearer ",
+        "half a token": "Bearer eyJhbGciOiJIUzI1NiJ9.e30",
+        "no signature": f"Bearer {unsigned}",
+        "another secret": "Bearer "
+        + api.AccessToken("APIkey", "x" * 40)
+        .with_identity("i")
+        .with_grants(api.VideoGrants(room="a"))
+        .to_jwt(),
+        "another issuer": "Bearer "
+        + api.AccessToken("APIother", SECRET)
+        .with_identity("i")
+        .with_grants(api.VideoGrants(room_join=True, room="a"))
+        .to_jwt(),
+        "expired": "Bearer " + token("a").with_ttl(timedelta(seconds=-1)).to_jwt(),
+        "never expires": "Bearer "
+        + jwt.encode({"iss": "APIkey", "video": {"roomJoin": True, "room": "a"}}, SECRET, "HS256"),
+        "may not join": "Bearer " + token("a", room_join=False).to_jwt(),
+        "the server's own": "Bearer " + token("", room_join=None, room_list=True, room_admin=True).to_jwt(),
+        "grants that are none": "Bearer "
+        + jwt.encode({"iss": "APIkey", "exp": 4e9, "video": "all"}, SECRET, "HS256"),
+    }
+
+
+@pytest.mark.parametrize(("method", "path"), GUARDED)
+async def test_no_valid_credential_is_401(method: str, path: str) -> None:
+    """Nobody without a credential learns anything, also with a body that is wrong."""
+    store = await record("a", "secret words")
+    async with calling(store, credential=None) as client:
+        for what, header in wrong_credentials().items():
+            answer = await client.request(method, path, headers={"Authorization": header} if header else {})
+            assert answer.status_code == 401, what
+            assert answer.headers["WWW-Authenticate"] == "Bearer", what
+            assert "secret words" not in answer.text
+
+
+async def record(room: str, text: str) -> MemoryStore:
+    """A record of one room in which something was said."""
+    store = MemoryStore()
+    await store.open_session(room, f"RM_{room}", STARTED)
+    await store.write(f"RM_{room}", 1, [Stored(1, segment(text))])
+    return store
+
+
+@pytest.mark.parametrize(
+    "path", ["transcript", "transcript?format=txt", "windows", "transcript?session=RM_b"]
+)
+async def test_a_token_of_another_room_is_refused_alike(path: str) -> None:
+    """Whether room b exists cannot be told from the refusal, which is the same to the byte."""
+    answers = []
+    for store in (await record("b", "secret words"), MemoryStore()):
+        async with calling(store, credential=participant("a")) as client:
+            for method in ("GET", "HEAD"):
+                answer = await client.request(method, f"/rooms/b/{path}")
+                answers.append((answer.status_code, answer.content if method == "GET" else b""))
+    assert answers[:2] == answers[2:]
+    assert answers[0] == (
+        403,
+        b'{"detail":"A participant\'s token may only read the record of its own room."}',
+    )
+
+
+async def test_another_rooms_session_cannot_be_named() -> None:
+    """The room in the path is one's own, the session is not."""
+    store = await record("b", "secret words")
+    await store.open_session("a", "RM_a", STARTED)
+    async with calling(store, credential=participant("a")) as client:
+        answer = await client.get("/rooms/a/transcript?session=RM_b")
+    assert (answer.status_code, answer.json()) == (404, {"detail": "No transcript of this room."})
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [one for one in GUARDED if "transcript" not in one[1] and "windows" not in one[1]],
+)
+async def test_participants_may_do_nothing_else(method: str, path: str) -> None:
+    """A candidate's token makes no rooms, no tokens, and ends no interview; not even its own."""
+    async with calling(credential=participant("a")) as client:
+        assert (await client.request(method, path)).status_code == 403
+
+
+@pytest.mark.parametrize("room", ["a", "interview of Zoë 👩🏽‍💻", "a/b", "x/transcript", "50%", "a%2Fb"])
+async def test_participants_read_their_own_room(room: str) -> None:
+    """Whatever it is called."""
+    store = await record(room, "hello there")
+    async with calling(store, credential=participant(room)) as client:
+        path = f"/rooms/{quoted(room)}"
+        for call in ("transcript", "windows"):
+            answer = await client.get(f"{path}/{call}")
+            assert (answer.status_code, answer.json()["room"]) == (200, room)
+
+
+def quoted(room: str) -> str:
+    """A name as one part of a path."""
+    return "".join(f"%{byte:02X}" for byte in room.encode())
+
+
+async def test_the_key_may_all() -> None:
+    """Every call passes the rule; what is asked of LiveKit then fails, for it is away."""
+    store = await record("a", "hello there")
+    async with calling(store) as client:
+        for method, path in GUARDED:
+            assert (await client.request(method, path)).status_code in (200, 422, 503), path
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.3.2.1"])
+async def test_without_a_key_this_machine_may_all(host: str) -> None:
+    """When the service listens nowhere else."""
+    async with calling(credential=None, API_KEY="", HOST=host) as client:
+        assert (await client.get("/rooms/a/transcript")).status_code == 404
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com", "localhost.example.com"])
+async def test_without_a_key_nobody_may_anything_over_a_network(host: str) -> None:
+    """Forgetting the key opens nothing; an empty key is no key."""
+    store = await record("a", "hello there")
+    async with calling(store, credential=None, API_KEY="", HOST=host) as client:
+        for method, path in GUARDED:
+            for headers in ({}, bearer(""), bearer("None")):
+                assert (await client.request(method, path, headers=headers)).status_code == 401
+        answer = await client.get("/rooms/a/transcript", headers=bearer(participant("a")))
+        assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "10.0.0.1", "localhost.evil.example"]
+)
+async def test_other_names_of_this_machine_are_refused(host: str) -> None:
+    """A page of another site can have its own name resolved to this machine."""
+    async with calling(credential=None, host=host, API_KEY="") as client:
+        assert (await client.get("/rooms/a/transcript")).status_code == 403
+    async with calling(host=host) as client:
+        assert (await client.get("/rooms/a/transcript")).status_code == 404
+
+
+@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1:1", "[::1]:8000", "app.localhost"])
+async def test_names_of_loopback_are_known(host: str) -> None:
+    """With and without a port."""
+    async with calling(credential=None, host=host, API_KEY="") as client:
+        assert (await client.get("/rooms/a/transcript")).status_code == 404
+
+
+async def test_cors_is_a_list() -> None:
+    """Pages of the list may call, others may not; errors carry the headers too: a page can read them."""
+    async with calling(CORS_ORIGINS="https://app.example.com", credential=None) as client:
+        for origin, allowed in (
+            ("https://app.example.com", "https://app.example.com"),
+            ("https://evil.example", None),
+        ):
+            asked = {"Origin": origin, "Access-Control-Request-Method": "DELETE"}
+            before = await client.options("/rooms/a", headers=asked)
+            assert before.headers.get("Access-Control-Allow-Origin") == allowed
+            answer = await client.get("/rooms/a/transcript", headers={"Origin": origin})
+            assert answer.status_code == 401
+            assert answer.headers.get("Access-Control-Allow-Origin") == allowed

@@ -1,0 +1,175 @@
+"""The token service: makes rooms and tokens, and hands out transcripts. `python token_service.py --help`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+
+import typer
+import uvicorn
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+from agent.errors import SettingsError, StoreError
+from agent.http import health, rooms, tokens, transcripts
+from agent.http.answers import add_error_answers
+from agent.http.auth import is_open
+from agent.http.boundary import Boundary
+from agent.http.limits import BodyLimit
+from agent.http.livekit import LiveKit
+from agent.http.paths import RoomPaths
+from agent.http.service import NAME, Service
+from agent.logs import set_up_logs
+from agent.settings import Settings, load_settings
+from agent.store.late import LateReader
+from agent.store.protocol import Reader
+
+log = logging.getLogger(__name__)
+
+STOP_SECONDS = 5
+"""How long calls under way may take when the service stops."""
+
+ABOUT = """
+Makes rooms and tokens for interviews on LiveKit, and hands out what was said in them.
+
+Errors are `{"detail": …}`: 4xx is the caller's fault, 502 and 503 are LiveKit's or the database's.
+Room names may hold any Unicode; in a path they are percent-encoded (`/` may stay as it is).
+"""
+
+
+def create_app(settings: Settings, livekit: LiveKit, store: Reader) -> FastAPI:
+    """The service as an ASGI app; it closes `livekit` and `store` when it ends."""
+    app = FastAPI(
+        title="Interview transcription",
+        version=_version(),
+        description=ABOUT,
+        lifespan=_lifespan,
+        redoc_url=None,
+    )
+    app.state.service = Service(settings, livekit, store, _version())
+    for module in (health, rooms, tokens, transcripts):
+        app.include_router(module.router)
+    add_error_answers(app)
+    # the last one added is the first one asked
+    app.add_middleware(BodyLimit)
+    app.add_middleware(Boundary)
+    app.add_middleware(RoomPaths)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=settings.cors_origins,
+        allow_methods=["GET", "POST", "DELETE"],
+        allow_headers=["Authorization", "Content-Type"],
+    )
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    service: Service = app.state.service
+    try:
+        async with asyncio.TaskGroup() as group:
+            getting_ready = group.create_task(_prepare(service.store), name="prepare the record")
+            yield
+            getting_ready.cancel()
+    finally:
+        await service.livekit.aclose()
+        await service.store.aclose()
+
+
+async def _prepare(store: Reader) -> None:
+    """Make the tables while the first calls, which need none, are answered."""
+    try:
+        await store.migrate()
+    except StoreError as error:
+        # whoever asks for a transcript tries again
+        log.warning("record is away", extra={"action": "record_away", "error": str(error)})
+
+
+class _Server(uvicorn.Server):
+    """Ends with exit code 0 on SIGTERM and SIGINT; uvicorn's own would end by the signal."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """While it serves, both signals ask it to stop; a second one does not wait for calls under way."""
+        wanted = (signal.SIGINT, signal.SIGTERM)
+        before = {one: signal.signal(one, self.handle_exit) for one in wanted}
+        try:
+            yield
+        finally:
+            for one, handler in before.items():
+                signal.signal(one, handler)
+
+
+def serve(settings: Settings) -> None:
+    """Serve until told to stop.
+
+    Raises:
+        SettingsError: the address cannot be listened on.
+    """
+    set_up_logs(settings)
+    app = create_app(settings, LiveKit(settings), LateReader(settings.database_url))
+    with _listen(settings.host, settings.port) as listener:
+        port = listener.getsockname()[1]
+        extra = {"action": "service_started", "host": settings.host, "port": port}
+        log.info("token service listens", extra=extra)
+        if is_open(settings):
+            log.warning(
+                "everybody on this machine may make every call: API_KEY is not set",
+                extra={"action": "service_open"},
+            )
+        elif not settings.api_key:
+            log.warning(
+                "nobody may make rooms or tokens: set API_KEY, or listen on 127.0.0.1 alone",
+                extra={"action": "service_closed"},
+            )
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, timeout_graceful_shutdown=STOP_SECONDS, lifespan="on"
+        )
+        _Server(config).run([listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise SettingsError(
+            f"cannot listen on {host} port {port}: {error.strerror}; set HOST and PORT to what is free"
+        ) from error
+
+
+def _version() -> str:
+    try:
+        return version(NAME)
+    except PackageNotFoundError:
+        return "unknown"  # run from a checkout that was not installed
+
+
+def main(
+    host: Annotated[str, typer.Option(help="Address to listen on, in place of HOST.")] = "",
+    port: Annotated[
+        int, typer.Option(help="Port to listen on, in place of PORT; 0 takes any free one.")
+    ] = -1,
+) -> None:
+    """Serve rooms, tokens and transcripts over HTTP; the calls are documented at /docs.
+
+    Settings come from the environment or .env (docs/settings.md): LIVEKIT_URL, LIVEKIT_API_KEY,
+    LIVEKIT_API_SECRET, API_KEY, CORS_ORIGINS, DATABASE_URL, HOST, PORT. Without an API_KEY everybody on this
+    machine may make every call, and nobody elsewhere. Ctrl-C or SIGTERM ends it when the calls under way
+    are answered.
+    """
+    try:
+        serve(load_settings())
+    except SettingsError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from error
+
+
+if __name__ == "__main__":
+    typer.run(main)
