@@ -58,8 +58,14 @@ class Crew:
             writer.write(b"go\n")
 
     async def results(self, seconds: float) -> list[RoomResult]:
-        """What was said and written in each room, once all have finished; `seconds` is the bound."""
-        return [RESULT.validate_json(line) for line in await self._lines(seconds, "done")]
+        """What was said and written in each room, once all have finished; `seconds` is the bound.
+
+        They are also kept beside the plans, for whoever wants to know what became of a word.
+        """
+        lines = await self._lines(seconds, "done")
+        for number, line in enumerate(lines):
+            (self._folder / f"room-{number}-result.json").write_bytes(line)
+        return [RESULT.validate_json(line) for line in lines]
 
     async def leave(self) -> None:
         """Everybody leaves; the processes end."""

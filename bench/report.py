@@ -54,7 +54,7 @@ def print_table(rows: Sequence[Row], circumstances: Circumstances, console: Cons
         before = row.run
         mark = {None: "", True: "[green]ok[/]", False: "[bold red]over[/]"}[row.within]
         what = f"  {row.what}" + (f" [dim]({row.note})[/]" if row.note else "")
-        table.add_row(what, _figures(row.values, row.unit), _figures(row.bounds, ""), mark)
+        table.add_row(what, _figures(row.values, row.unit), _bounds(row.bounds), mark)
     console.print(table)
 
 
@@ -62,6 +62,11 @@ def _figures(values: Sequence[float], unit: str) -> str:
     if not values:
         return "–" if unit else ""
     return " / ".join(_figure(value) for value in values) + (f" {unit}" if unit else "")
+
+
+def _bounds(bounds: Sequence[float]) -> str:
+    """One figure when all are the same."""
+    return _figures(bounds[:1] if len(set(bounds)) == 1 else bounds, "")
 
 
 def _figure(value: float) -> str:

@@ -63,7 +63,7 @@ def run_rows(run: Run, floor: FloorCost | None) -> list[Row]:
             "how late a voice was at most",
             "s",
             (run.heard.latest_seconds,),
-            note="the machine's part in the delays",
+            note="the machine's part",
         ),
     ]
 
