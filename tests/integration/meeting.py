@@ -53,6 +53,7 @@ class Meeting:
     running: asyncio.Task[None]
     store: Store
     said: Said
+    transcriber_visible: bool
     stack: AsyncExitStack
 
     async def join(
@@ -80,8 +81,10 @@ class Meeting:
             kind=kind,
         )
         await speaker.join(self.livekit.url, token, publish=publish)
-        if publish:
+        if publish and self.transcriber_visible:
             await speaker.microphone.heard(timeout=10)
+        elif publish:
+            await asyncio.sleep(1.5)  # a hidden subscriber is announced to nobody
         return speaker
 
     async def say(
@@ -135,8 +138,8 @@ class Meeting:
 
 @cache
 def marked(numbers: tuple[int, ...], words_per_sentence: int = 5, pause: float = 1.0) -> Clip:
-    """Marked words in sentences, with a tenth of a second of silence around them."""
-    plan = sentences(numbers, words_per_sentence=words_per_sentence, pause_seconds=pause, start=0.1)
+    """Marked words in sentences; half a second of silence first, in which the media path settles."""
+    plan = sentences(numbers, words_per_sentence=words_per_sentence, pause_seconds=pause, start=0.5)
     return synthesize(plan, sample_rate=48_000, tail_seconds=0.1)
 
 
@@ -185,7 +188,7 @@ async def meeting(
         store = open_store(database_url)
         stack.push_async_callback(store.aclose)
         people = await stack.enter_async_context(AsyncExitStack())
-        yield Meeting(livekit, room, recognizer, heard, transcriber, running, store, Said(), people)
+        yield Meeting(livekit, room, recognizer, heard, transcriber, running, store, Said(), not hidden, people)
 
 
 async def _stop(transcriber: Transcriber, running: asyncio.Task[None]) -> None:

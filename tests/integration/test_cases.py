@@ -57,7 +57,7 @@ async def test_case_7_captions_name_their_speaker(livekit: LiveKit, tmp_path: Pa
         assert segment.speaker.identity == "anna"
         assert segment.speaker.name == "Anna"
         seen = {one.identity for one in room.heard.room.remote_participants.values()}
-        assert ("agent-transcriber-test" in seen) is not hidden
+        assert ("agent-transcriber-test" in seen) is (not hidden), seen
 
 
 async def test_case_11_a_huge_text_and_then_a_normal_one(livekit: LiveKit, tmp_path: Path) -> None:
