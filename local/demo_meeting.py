@@ -163,7 +163,7 @@ async def _end(meeting: Meeting) -> End | None:
 def _finals(meeting: Meeting) -> list[HeardFinal]:
     created = meeting.heard.room.creation_time.timestamp()
     return [
-        HeardFinal(one.item.speaker.label, one.item.start, one.item.end, one.arrived_at_wall - created)
+        HeardFinal(one.item.speaker.label, one.arrived_at_wall - created)
         for one in meeting.heard.messages
         if isinstance(one.item, Segment) and one.item.final and one.item.text
     ]

@@ -15,6 +15,9 @@ LARGEST_WER: Final = 0.25
 FILLERS: Final = frozenset({"um", "uh", "hm", "mm"})
 """Sounds that are no words: left out of both texts, as word error rates commonly do."""
 
+NEXT_TURN_SECONDS: Final = 0.8
+"""Half a second of speech, and the silence that ends an utterance."""
+
 BOOKS_TOLERANCE_SECONDS: Final = 0.005
 """Sums travel rounded to a millisecond each."""
 
@@ -46,8 +49,6 @@ class HeardFinal:
     """One final as it reached the room."""
 
     label: str
-    start: float
-    end: float
     arrived: float
     """Room time."""
 
@@ -100,21 +101,19 @@ def speaker_result(label: str, said: str, segments: Sequence[Segment]) -> Speake
 
 
 def turn_delays(turns: Sequence[SaidTurn], finals: Sequence[HeardFinal]) -> list[float | None]:
-    """For every turn: from the end of its speech to the final that covers it; None while there is none.
+    """For every turn: from the end of its speech to its last final; None while none has come since its end.
 
-    Word times of the local recognizer are estimates, so a final covers the end of a turn when it ends within
-    a second of it.
+    A final belongs to the turn after which it arrived: one person's turns are seconds apart, and the next
+    one's first final comes at the earliest `NEXT_TURN_SECONDS` after that has begun.
     """
+    return [_turn_delay(turn, turns, finals) for turn in turns]
 
-    def of(turn: SaidTurn) -> float | None:
-        covering = [
-            final.arrived
-            for final in finals
-            if final.label == turn.label and final.start < turn.end and abs(final.end - turn.end) < 1.0
-        ]
-        return min(covering) - turn.end if covering else None
 
-    return [of(turn) for turn in turns]
+def _turn_delay(turn: SaidTurn, turns: Sequence[SaidTurn], finals: Sequence[HeardFinal]) -> float | None:
+    later = [other.start for other in turns if other.label == turn.label and other.start > turn.start]
+    until = min(later, default=float("inf")) + NEXT_TURN_SECONDS
+    arrivals = [one.arrived for one in finals if one.label == turn.label and turn.end < one.arrived < until]
+    return max(arrivals) - turn.end if arrivals else None
 
 
 def delay(delays: Sequence[float]) -> Delay | None:

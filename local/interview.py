@@ -39,13 +39,14 @@ class Turn:
 
 _OPINION_TEXT = "I do. I think that America could do it very well. Um."
 
+# Each of the two is silent for three seconds or more between turns, so that a late text tells its turn.
 SCRIPT: Final = (
     Turn(
         INTERVIEWER,
         0.0,
         BECKETT,
         0.0,
-        9.95,
+        9.3,
         "Ever tried. Ever failed. No matter. Try again. Fail again. Fail better.",
     ),
     Turn(CANDIDATE, 10.6, OPINION, 0.35, 4.1, _OPINION_TEXT),
@@ -70,25 +71,26 @@ SCRIPT: Final = (
         "season of darkness, it was the spring of hope, it was the winter of despair,",
     ),
     # and speaks over the interviewer
-    Turn(CANDIDATE, 30.0, OPINION, 0.35, 4.1, _OPINION_TEXT),
+    Turn(CANDIDATE, 34.0, OPINION, 0.35, 4.1, _OPINION_TEXT),
     Turn(
         INTERVIEWER,
-        38.0,
+        41.0,
         TWO_CITIES,
         21.1,
         28.55,
         "we had everything before us, we had nothing before us, we were all going direct to heaven, we were "
         "all going direct the other way.",
     ),
-    Turn(CANDIDATE, 45.8, OPINION, 0.35, 4.1, _OPINION_TEXT),
+    Turn(CANDIDATE, 48.9, OPINION, 0.35, 4.1, _OPINION_TEXT),
 )
 
 SECONDS: Final = max(turn.at + turn.seconds for turn in SCRIPT)
 """Length of the interview."""
 
 
-_AUDIBLE: Final = LOUDEST // 30
-_STEP: Final = SAMPLE_RATE // 100
+_AUDIBLE: Final = LOUDEST / 40
+"""Root mean square above which a step is speech; the room noise of both recordings is below."""
+_STEP: Final = SAMPLE_RATE // 20
 
 
 def text_of(role: str) -> str:
@@ -108,6 +110,7 @@ def sound_of(turn: Turn) -> NDArray[np.int16]:
 
 
 def speech_end(sound: NDArray[np.int16]) -> float:
-    """Seconds from the start of a turn's sound to where its speech ends, to 0.01 s."""
-    steps = np.abs(sound[: len(sound) // _STEP * _STEP].astype(np.int32)).reshape(-1, _STEP).max(axis=1)
-    return (int(np.flatnonzero(steps > _AUDIBLE)[-1]) + 1) * _STEP / SAMPLE_RATE
+    """Seconds from the start of a turn's sound to where its speech ends, to 0.05 s."""
+    steps = sound[: len(sound) // _STEP * _STEP].astype(np.float64).reshape(-1, _STEP)
+    loud = np.sqrt((steps**2).mean(axis=1)) > _AUDIBLE
+    return (int(np.flatnonzero(loud)[-1]) + 1) * _STEP / SAMPLE_RATE
