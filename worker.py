@@ -14,13 +14,22 @@ import os
 import signal
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, cast
 
 import typer
 from livekit import api, rtc
-from livekit.agents import AgentServer, AutoSubscribe, JobContext, JobProcess, JobRequest, WorkerPermissions
+from livekit.agents import (
+    AgentServer,
+    AutoSubscribe,
+    JobContext,
+    JobProcess,
+    JobRequest,
+    ServerOptions,
+    WorkerPermissions,
+)
 
 from agent.errors import SettingsError, TranscriptionError
+from agent.load import LoadMeter
 from agent.logs import set_up_logs
 from agent.rtc.silero import SileroModel
 from agent.settings import Settings, load_settings
@@ -76,8 +85,12 @@ async def finish(ctx: JobContext) -> None:
     await ctx.proc.userdata["running"]
 
 
-async def accept(request: JobRequest) -> None:
-    """Take every room; the identity tells a transcriber from other agents."""
+async def accept(meter: LoadMeter, request: JobRequest) -> None:
+    """Take every room while the machine can; the identity tells a transcriber from other agents."""
+    if meter.full:
+        log.warning("too busy for another room", extra={"action": "room_refused"})
+        await request.reject(terminate=False)  # the server asks the next worker
+        return
     await request.accept(name="Transcriber", identity=f"agent-transcriber-{request.id}")
 
 
@@ -94,10 +107,16 @@ def make_server(settings: Settings, *, devmode: bool) -> AgentServer:
         port=0 if devmode else settings.worker_port,
         session_end_timeout=FINISH_SECONDS,
         preload_modules=["agent.preload"],
+        load_threshold=math.inf,  # the framework's rule refuses rooms that begin together: `accept` decides
         permissions=WorkerPermissions(can_publish=False, can_update_metadata=False),
         log_level=settings.log_level.upper(),
     )
-    server.rtc_session(entrypoint, agent_name=settings.agent_name, on_request=accept, on_session_end=finish)
+    read_load = cast(Callable[[AgentServer], float], ServerOptions.load_fnc)
+    meter = LoadMeter(partial(read_load, server))
+    server.load_fnc = meter
+    server.rtc_session(
+        entrypoint, agent_name=settings.agent_name, on_request=partial(accept, meter), on_session_end=finish
+    )
     return server
 
 

@@ -17,10 +17,9 @@ from livekit import rtc
 
 from agent.clock import RoomClock, timestamp
 from agent.core.books import Books
-from agent.core.gate import GateSettings
 from agent.core.model import Accounting, End, Gap, Item, Reason, Segment, State, Status, Window
 from agent.core.speakers import Speakers
-from agent.core.track import TrackMachine, TrackSettings
+from agent.core.track import TrackMachine
 from agent.core.transcript import Transcript
 from agent.core.windows import TranscriptBuffer
 from agent.recorder import Recorder
@@ -42,7 +41,7 @@ from agent.sinks.outbox import Outbox
 from agent.sinks.protocol import Outgoing, Sink
 from agent.store.protocol import Opened, Writer
 from agent.stt.protocol import Recognizer
-from agent.track_task import TrackTask
+from agent.track_task import TrackTask, track_settings
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +53,6 @@ ANSWER_SECONDS = 10.0
 """At the end, so long for the last answers; then they are gaps."""
 MEETING_OVER = frozenset({"room_deleted", "room_closed"})
 """Reasons of a disconnect after which the room's life is over; after others it may go on without us."""
-MEDIA_DELAY_SECONDS = 0.05
-"""From a speaker to our frame on one machine (tests/integration/test_speakers.py measures it)."""
 RESTART_SECONDS = 1.0
 """A track whose task failed is begun anew after so long."""
 FLUSH_SECONDS = 5.0
@@ -86,6 +83,7 @@ class Session:
         self._room = room
         self._events = events
         self._settings = settings
+        self._track_settings = track_settings(settings)
         self._model = model
         self._recognizer = recognizer
         self._store = store
@@ -127,6 +125,7 @@ class Session:
             ]
             consumer = group.create_task(self._consume(), name="room events")
             ticker = group.create_task(self._keep_time(), name="session clock")
+            log.info("session started", extra={"action": "session_started", "epoch": opened.epoch})
             self._recorder.record(Status(State.LISTENING))
             self._events.subscribe()
             await self._stopping.wait()
@@ -180,7 +179,7 @@ class Session:
         speaker = self._speakers.speaker(event.identity, event.name, event.role)
         self._recorder.save_speakers(self._speakers.all)
         machine = TrackMachine(
-            speaker, event.track_sid, event.source, self._track_settings(), Random(event.track_sid)
+            speaker, event.track_sid, event.source, self._track_settings, Random(event.track_sid)
         )
         task = TrackTask(
             machine,
@@ -384,18 +383,3 @@ class Session:
 
     def _accounting(self) -> list[Accounting]:
         return self._books.sums([machine.accounting() for machine in self._machines()])
-
-    def _track_settings(self) -> TrackSettings:
-        settings = self._settings
-        return TrackSettings(
-            gate=GateSettings(
-                activation=settings.vad_activation,
-                min_silence=settings.vad_min_silence,
-                preroll=settings.vad_preroll,
-                max_utterance=settings.max_utterance_seconds,
-            ),
-            ledger_seconds=settings.ledger_seconds,
-            idle_seconds=settings.recognizer_idle_seconds,
-            answer_timeout=settings.answer_timeout,
-            media_delay=MEDIA_DELAY_SECONDS,
-        )

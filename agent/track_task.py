@@ -11,11 +11,13 @@ from collections.abc import Callable, Sequence
 
 from agent.clock import RoomClock
 from agent.core.commands import CloseSession, Command, Commit, Emit, OpenSession, SendAudio
+from agent.core.gate import GateSettings
 from agent.core.model import Gap, Reason, Segment, Status
-from agent.core.track import TrackMachine
+from agent.core.track import TrackMachine, TrackSettings
 from agent.errors import RecognizerError
 from agent.rtc.audio import TrackAudio
 from agent.rtc.silero import Detector
+from agent.settings import Settings
 from agent.stt.protocol import Final, Interim, Plain, Recognizer, RecognizerSession, SessionReady
 
 log = logging.getLogger(__name__)
@@ -25,6 +27,26 @@ READY_SECONDS = 10.0
 CLOSE_SECONDS = 2.0
 TAIL_SECONDS = 1.0
 """How long frames may still arrive after the track was said to be gone."""
+
+
+MEDIA_DELAY_SECONDS = 0.05
+"""From a speaker to our frame on one machine (tests/integration/test_speakers.py measures it)."""
+
+
+def track_settings(settings: Settings) -> TrackSettings:
+    """What the settings say about each track."""
+    return TrackSettings(
+        gate=GateSettings(
+            activation=settings.vad_activation,
+            min_silence=settings.vad_min_silence,
+            preroll=settings.vad_preroll,
+            max_utterance=settings.max_utterance_seconds,
+        ),
+        ledger_seconds=settings.ledger_seconds,
+        idle_seconds=settings.recognizer_idle_seconds,
+        answer_timeout=settings.answer_timeout,
+        media_delay=MEDIA_DELAY_SECONDS,
+    )
 
 
 class TrackTask:

@@ -7,8 +7,8 @@ each with an origin that is later than the one before it:
 
     late by more than STALL_SECONDS, for good   a stall (publisher or network stopped): the frames since then
                                                 are a new piece, and the time between is missing
-    late by less, for DRIFT_SECONDS             the track's clock is slow, or a little audio was lost: a new
-                                                piece, silently
+    late by more than LATE_SECONDS, for good    a little audio was lost, or only delayed: a new piece, silently
+    late by less, for DRIFT_SECONDS             the track's clock is slow: a new piece, silently
     early                                       the origin was wrong so far: it moves back
 """
 
@@ -20,9 +20,12 @@ from dataclasses import dataclass
 from agent.core.model import SAMPLE_RATE
 
 STALL_SECONDS = 0.5
-"""Lateness beyond which frames may no longer belong to the running piece."""
 SETTLE_SECONDS = 0.4
 """A stall is believed when frames came late for so long, at the pace of their audio."""
+LATE_SECONDS = 0.12
+"""Lateness beyond which frames may no longer belong to the running piece."""
+SETTLE_LATE_SECONDS = 1.0
+"""How long such frames must come late, at the pace of their audio."""
 BURST_PACE = 1.5
 """Audio that comes faster than this is a backlog being worked off: it catches up, a stall does not."""
 DRIFT_SECONDS = 5.0
@@ -73,7 +76,7 @@ class Timeline:
             self._begin(_Piece(start, origin))
             return None
         lateness = origin - self._pieces[-1].origin
-        if lateness > STALL_SECONDS:
+        if lateness > LATE_SECONDS:
             return self._late_frame(start, origin, now)
         self._late = None
         if lateness < 0:
@@ -108,12 +111,14 @@ class Timeline:
         late.origin = min(late.origin, origin)
         waited = now - late.since
         audio = (self.heard - late.first_sample) / SAMPLE_RATE
-        if waited < SETTLE_SECONDS or audio > BURST_PACE * waited:
+        before = self._pieces[-1].origin
+        stalled = late.origin - before > STALL_SECONDS
+        if waited < (SETTLE_SECONDS if stalled else SETTLE_LATE_SECONDS) or audio > BURST_PACE * waited:
             return None
         self._late = None
-        missing_from = self._pieces[-1].origin + late.first_sample / SAMPLE_RATE
         self._begin(_Piece(late.first_sample, late.origin))
-        return missing_from, late.origin + late.first_sample / SAMPLE_RATE
+        first = late.first_sample / SAMPLE_RATE
+        return (before + first, late.origin + first) if stalled else None
 
     def _move_back(self, origin: float) -> None:
         """A frame came earlier than the origin allows; pieces that begin later than it says are undone."""

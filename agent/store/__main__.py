@@ -20,10 +20,13 @@ def _store() -> None:
 
 @app.command()
 def upgrade() -> None:
-    """Make the tables of DATABASE_URL (environment or .env), or bring them up to date.
+    """Make the tables of DATABASE_URL, or bring them up to date.
 
-    Harmless to run again, also on several hosts at once: they wait for each other. The worker and the
-    token service do the same when they start. Exit code 1 says that the database is away, 2 a wrong setting.
+    DATABASE_URL comes from the environment or .env. Harmless to run again,
+    also on several hosts at once: they wait for each other. The worker and
+    the token service do the same when they start.
+
+    Exit code 1: the database is away. Exit code 2: a wrong setting.
     """
     try:
         asyncio.run(_upgrade(load_settings().database_url))
