@@ -24,9 +24,9 @@ from livekit.agents import (
     JobContext,
     JobProcess,
     JobRequest,
-    ServerOptions,
     WorkerPermissions,
 )
+from livekit.agents.worker import ServerOptions
 
 from agent.errors import SettingsError, TranscriptionError
 from agent.load import LoadMeter
