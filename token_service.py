@@ -9,7 +9,6 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated
 
 import typer
 import uvicorn
@@ -139,8 +138,9 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except OSError as error:
+        reason = str(error.strerror).partition(" (while")[0]  # Python repeats the address there
         raise SettingsError(
-            f"cannot listen on {host} port {port}: {error.strerror}; set HOST and PORT to what is free"
+            f"cannot listen on {host} port {port}: {reason}; set HOST and PORT to what is free"
         ) from error
 
 
@@ -151,18 +151,23 @@ def _version() -> str:
         return "unknown"  # run from a checkout that was not installed
 
 
-def main(
-    host: Annotated[str, typer.Option(help="Address to listen on, in place of HOST.")] = "",
-    port: Annotated[
-        int, typer.Option(help="Port to listen on, in place of PORT; 0 takes any free one.")
-    ] = -1,
-) -> None:
-    """Serve rooms, tokens and transcripts over HTTP; the calls are documented at /docs.
+def main() -> None:
+    """Serve rooms, tokens and transcripts over HTTP; see /docs for the calls.
 
-    Settings come from the environment or .env (docs/settings.md): LIVEKIT_URL, LIVEKIT_API_KEY,
-    LIVEKIT_API_SECRET, API_KEY, CORS_ORIGINS, DATABASE_URL, HOST, PORT. Without an API_KEY everybody on this
-    machine may make every call, and nobody elsewhere. Ctrl-C or SIGTERM ends it when the calls under way
-    are answered.
+    Settings come from the environment or .env (docs/settings.md):
+
+    - LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET: the LiveKit server
+
+    - HOST, PORT: where to listen (127.0.0.1:8000)
+
+    - API_KEY: bearer token that may make every call; without one this
+      machine may, and nobody elsewhere
+
+    - CORS_ORIGINS: pages that may call from a browser
+
+    - DATABASE_URL: where the worker keeps transcripts
+
+    Ctrl-C or SIGTERM ends it when the calls under way are answered.
     """
     try:
         serve(load_settings())

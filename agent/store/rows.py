@@ -29,32 +29,9 @@ def row_of(item: Item) -> dict[str, Any]:
     """The columns of an item in the table of its type, without session and seq."""
     match item:
         case Segment():
-            return {
-                "segment_id": item.segment_id,
-                "revision": item.revision,
-                **speaker_columns(item.speaker),
-                "track_sid": item.track_sid,
-                "source": item.source,
-                "start_seconds": item.start,
-                "end_seconds": item.end,
-                "text": item.text,
-                "words": _dump([[word.text, word.start, word.end] for word in item.words]),
-                "word_count": len(item.words),
-                "language": item.language,
-                "confidence": item.confidence,
-            }
+            return _segment_row(item)
         case Window():
-            return {
-                "window_id": item.window_id,
-                "revision": item.revision,
-                "start_seconds": item.start,
-                "end_seconds": item.end,
-                "complete": item.complete,
-                "pending": _dump(item.pending),
-                "turns": _dump([asdict(turn) for turn in item.turns]),
-                "word_count": item.words,
-                "segment_count": item.segments,
-            }
+            return _window_row(item)
         case Gap():
             return {
                 **speaker_columns(item.speaker),
@@ -72,6 +49,37 @@ def row_of(item: Item) -> dict[str, Any]:
             }
         case End():
             return {**asdict(item), "accounting": _dump([asdict(sums) for sums in item.accounting])}
+
+
+def _segment_row(item: Segment) -> dict[str, Any]:
+    return {
+        "segment_id": item.segment_id,
+        "revision": item.revision,
+        **speaker_columns(item.speaker),
+        "track_sid": item.track_sid,
+        "source": item.source,
+        "start_seconds": item.start,
+        "end_seconds": item.end,
+        "text": item.text,
+        "words": _dump([[word.text, word.start, word.end] for word in item.words]),
+        "word_count": len(item.words),
+        "language": item.language,
+        "confidence": item.confidence,
+    }
+
+
+def _window_row(item: Window) -> dict[str, Any]:
+    return {
+        "window_id": item.window_id,
+        "revision": item.revision,
+        "start_seconds": item.start,
+        "end_seconds": item.end,
+        "complete": item.complete,
+        "pending": _dump(item.pending),
+        "turns": _dump([asdict(turn) for turn in item.turns]),
+        "word_count": item.words,
+        "segment_count": item.segments,
+    }
 
 
 def segment_of(row: Row) -> Segment:
