@@ -68,7 +68,7 @@ class Meeting:
 
     async def join(self, role: str, token: str) -> RoomSpeaker:
         """One of the two comes in; returns when the transcriber hears the microphone."""
-        voice = await self._stack.enter_async_context(RoomSpeaker())
+        voice = await self._stack.enter_async_context(RoomSpeaker(dtx=True))
         await voice.join(self.room.url, token)
         try:
             await voice.microphone.heard(timeout=HEARD_SECONDS)

@@ -98,13 +98,14 @@ class LiveTrack:
     """A track in a room; made by `RoomSpeaker.publish`, sends silence until it is given something to say."""
 
     def __init__(
-        self, participant: rtc.LocalParticipant, source: str, sample_rate: int, channels: int
+        self, participant: rtc.LocalParticipant, source: str, sample_rate: int, channels: int, *, dtx: bool
     ) -> None:
         if sample_rate % 100:
             raise ValueError(f"sample_rate must be a multiple of 100 Hz (10 ms frames), got {sample_rate}")
         self.source = source
         self.sample_rate = sample_rate
         self.channels = channels
+        self.dtx = dtx
         self.stalls = 0
         """Times the pump was held up longer than `CATCH_UP_SECONDS`; its audio then has a hole in time."""
         self._participant = participant
@@ -129,7 +130,7 @@ class LiveTrack:
         # Size 0: no queue and no second clock between us and the encoder; frames must then be 10 ms.
         self._native = rtc.AudioSource(self.sample_rate, self.channels, queue_size_ms=0)
         self._track = rtc.LocalAudioTrack.create_audio_track(self.source, self._native)
-        options = rtc.TrackPublishOptions(source=SOURCES[self.source])
+        options = rtc.TrackPublishOptions(source=SOURCES[self.source], dtx=self.dtx)
         self._publication = await self._participant.publish_track(self._track, options)
         self._pump_task = asyncio.create_task(self._pump(self._native), name=f"speak {self._track.sid}")
 

@@ -95,13 +95,19 @@ async def _disconnect(room: rtc.Room) -> None:
 
 
 class RoomSpeaker:
-    """A participant with a microphone, and more tracks if asked."""
+    """A participant with a microphone, and more tracks if asked.
 
-    def __init__(self, *, sample_rate: int = 48_000, channels: int = 1) -> None:
+    `dtx` is what browsers do: next to nothing is sent in silence. It costs sound: after silence the encoder
+    swallows the start of speech now and then (measured with marked words: 6 of 480 sentences lost their first
+    word on the way, none of 480 without it). So it is off where words are counted.
+    """
+
+    def __init__(self, *, sample_rate: int = 48_000, channels: int = 1, dtx: bool = False) -> None:
         self.room = rtc.Room()
         """Connected after `join`; for handlers and calls that this class has no name for."""
         self._sample_rate = sample_rate
         self._channels = channels
+        self._dtx = dtx
         self._tracks: dict[str, LiveTrack] = {}
 
     async def __aenter__(self) -> Self:
@@ -129,7 +135,11 @@ class RoomSpeaker:
         if source in self._tracks:
             raise RuntimeError(f"{source} is published already; use republish")
         track = LiveTrack(
-            self.room.local_participant, source, sample_rate or self._sample_rate, channels or self._channels
+            self.room.local_participant,
+            source,
+            sample_rate or self._sample_rate,
+            channels or self._channels,
+            dtx=self._dtx,
         )
         await track.publish()
         self._tracks[source] = track
