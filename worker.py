@@ -14,7 +14,7 @@ import os
 import signal
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Annotated, NoReturn, cast
+from typing import Annotated, NoReturn
 
 import typer
 from livekit import api, rtc
@@ -26,12 +26,10 @@ from livekit.agents import (
     JobRequest,
     WorkerPermissions,
 )
-from livekit.agents.worker import ServerOptions
 
 from agent.errors import SettingsError, TranscriptionError
-from agent.load import LoadMeter
 from agent.logs import set_up_logs
-from agent.rtc.silero import SileroModel
+from agent.rtc.silero import load_model
 from agent.settings import Settings, load_settings
 from agent.transcriber import Transcriber
 
@@ -55,7 +53,7 @@ def prewarm(settings: Settings, process: JobProcess) -> None:
     """Once a process, before its job: Silero."""
     set_up_logs(settings)
     process.userdata["settings"] = settings
-    process.userdata["model"] = SileroModel()
+    process.userdata["model"] = load_model()
 
 
 async def entrypoint(ctx: JobContext) -> None:
@@ -85,12 +83,8 @@ async def finish(ctx: JobContext) -> None:
     await ctx.proc.userdata["running"]
 
 
-async def accept(meter: LoadMeter, request: JobRequest) -> None:
-    """Take every room while the machine can; the identity tells a transcriber from other agents."""
-    if meter.full:
-        log.warning("too busy for another room", extra={"action": "room_refused"})
-        await request.reject(terminate=False)  # the server asks the next worker
-        return
+async def accept(request: JobRequest) -> None:
+    """Take every room; the identity tells a transcriber from other agents."""
     await request.accept(name="Transcriber", identity=f"agent-transcriber-{request.id}")
 
 
@@ -107,16 +101,14 @@ def make_server(settings: Settings, *, devmode: bool) -> AgentServer:
         port=0 if devmode else settings.worker_port,
         session_end_timeout=FINISH_SECONDS,
         preload_modules=["agent.preload"],
-        load_threshold=math.inf,  # the framework's rule refuses rooms that begin together: `accept` decides
+        # LiveKit asks once, when the room begins: a refusal costs the record, a busy machine only time. (The
+        # framework's own threshold refuses all but the first of rooms that begin together.) The load still
+        # tells the server which worker to ask first.
+        load_threshold=math.inf,
         permissions=WorkerPermissions(can_publish=False, can_update_metadata=False),
         log_level=settings.log_level.upper(),
     )
-    read_load = cast(Callable[[AgentServer], float], ServerOptions.load_fnc)
-    meter = LoadMeter(partial(read_load, server))
-    server.load_fnc = meter
-    server.rtc_session(
-        entrypoint, agent_name=settings.agent_name, on_request=partial(accept, meter), on_session_end=finish
-    )
+    server.rtc_session(entrypoint, agent_name=settings.agent_name, on_request=accept, on_session_end=finish)
     return server
 
 
@@ -162,7 +154,7 @@ async def transcribe_one(settings: Settings, room_name: str) -> None:
         .to_jwt()
     )
     room = rtc.Room()
-    transcriber = Transcriber(settings, SileroModel())
+    transcriber = Transcriber(settings, load_model())
     stop = _stop_on_signals()
     running = asyncio.create_task(
         transcriber.run(

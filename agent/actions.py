@@ -8,7 +8,6 @@ ACTIONS = frozenset(
         # worker
         "worker_stopping",
         "drain_over",
-        "room_refused",
         # session
         "session_started",
         "session_over",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from livekit import rtc
 
 from agent.core.model import Segment, Word
-from agent.rtc.silero import SileroModel
+from agent.rtc.silero import load_model
 from agent.settings import Settings
 from agent.sinks.protocol import Outgoing
 from agent.transcriber import Transcriber
@@ -90,7 +90,7 @@ class AudioPipeline:
             ValueError: the token is for another room than `livekit_room`.
         """
         room = rtc.Room()
-        self._transcriber = Transcriber(self._settings, SileroModel(), [self._sink])
+        self._transcriber = Transcriber(self._settings, load_model(), [self._sink])
 
         async def connect() -> None:
             await room.connect(self._settings.livekit_url, self._token, rtc.RoomOptions(auto_subscribe=False))

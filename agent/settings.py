@@ -163,7 +163,7 @@ class Settings(BaseModel):
         allow_inf_nan=False,
     )
     vad_min_silence: float = _seconds(
-        0.4,
+        0.35,
         0.05,
         5,
         "Silence that ends an utterance; shorter gives finals sooner and cuts more sentences in two.",

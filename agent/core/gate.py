@@ -43,7 +43,7 @@ class GateSettings:
 
     activation: float = 0.5
     """Smoothed probability at which speech begins, 0..1."""
-    min_silence: float = 0.4
+    min_silence: float = 0.35
     """Silence that ends an utterance."""
     preroll: float = 0.5
     """Audio from before the onset that is sent too."""

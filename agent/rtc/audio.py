@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 
 from livekit import rtc
+from livekit.rtc._ffi_client import FfiClient
 
 from agent.core.model import SAMPLE_RATE
 
@@ -33,6 +34,7 @@ class TrackAudio:
             frame_size_ms=FRAME_MS,
             capacity=QUEUE_FRAMES,
         )
+        self._take_only_its_own_events()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for event in self._stream:
@@ -43,6 +45,18 @@ class TrackAudio:
             left = waiting.popleft()
             if left is not None:
                 yield bytes(left.frame.data)
+
+    def _take_only_its_own_events(self) -> None:
+        """Be woken for this track's frames alone; LiveKit's stream is woken for those of every track.
+
+        With n tracks in a process that is n wake-ups for every frame.
+        """
+        stream, events = self._stream, FfiClient.instance.queue
+        handle = stream._ffi_handle.handle
+        events.unsubscribe(stream._ffi_queue)
+        stream._ffi_queue = events.subscribe(
+            stream._loop, lambda event: event.audio_stream_event.stream_handle == handle
+        )
 
     async def aclose(self) -> None:
         """Release the native stream; bounded, because the native side is asked to confirm."""

@@ -7,6 +7,8 @@ after seconds of it, the state is another one and the next onset is judged diffe
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from livekit.plugins.silero.onnx_model import OnnxModel, new_inference_session
 from numpy.typing import NDArray
@@ -15,7 +17,7 @@ from agent.core.model import SAMPLE_RATE
 
 
 class SileroModel:
-    """The loaded network; shared by all tracks of a process."""
+    """The loaded network; shared by all tracks of a process, also between threads. See `load_model`."""
 
     def __init__(self) -> None:
         self._session = new_inference_session(force_cpu=True)
@@ -23,6 +25,12 @@ class SileroModel:
     def detector(self) -> Detector:
         """A fresh state for one track."""
         return Detector(OnnxModel(onnx_session=self._session, sample_rate=SAMPLE_RATE))
+
+
+@cache
+def load_model() -> SileroModel:
+    """The one model of this process, loaded by the first call (0.1 s)."""
+    return SileroModel()
 
 
 class Detector:
