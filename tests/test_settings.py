@@ -31,7 +31,7 @@ def test_defaults_are_those_of_the_design() -> None:
     """With an empty environment every setting has its documented default."""
     settings = Settings.from_env({})
     assert settings.elevenlabs_base_url == "https://api.elevenlabs.io/v1"
-    assert (settings.vad_activation, settings.vad_min_silence, settings.vad_preroll) == (0.5, 0.4, 0.5)
+    assert (settings.vad_activation, settings.vad_min_silence, settings.vad_preroll) == (0.5, 0.35, 0.5)
     assert (settings.window_seconds, settings.window_overlap_seconds, settings.allowed_lateness) == (
         20,
         10,

@@ -90,7 +90,7 @@ def test_click_opens_nothing() -> None:
 
 
 def test_end_of_speech_commits_with_a_hangover() -> None:
-    """About 0.2 s of the silence is sent; the commit comes 0.4 s after the last speech."""
+    """About 0.2 s of the silence is sent; the commit comes 0.35 s after the last speech."""
     play = Play()
     play.hear(1, 1.0)
     play.hear(0.35, 0.0)

@@ -188,7 +188,9 @@ async def meeting(
         store = open_store(database_url)
         stack.push_async_callback(store.aclose)
         people = await stack.enter_async_context(AsyncExitStack())
-        yield Meeting(livekit, room, recognizer, heard, transcriber, running, store, Said(), not hidden, people)
+        yield Meeting(
+            livekit, room, recognizer, heard, transcriber, running, store, Said(), not hidden, people
+        )
 
 
 async def _stop(transcriber: Transcriber, running: asyncio.Task[None]) -> None:
