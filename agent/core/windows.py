@@ -199,6 +199,8 @@ def pieces(segment: Segment) -> list[tuple[Word, str]]:
 
     So text cut between words keeps its own punctuation and blanks, also in scripts that write none.
     """
+    if not segment.words:
+        return []
     starts: list[int] = []
     position = 0
     for word in segment.words:
@@ -207,8 +209,7 @@ def pieces(segment: Segment) -> list[tuple[Word, str]]:
             return [(word, word.text + " ") for word in segment.words]
         starts.append(found)
         position = found + len(word.text)
-    if starts:
-        starts[0] = 0
+    starts[0] = 0
     ends = [*starts[1:], len(segment.text)]
     return [
         (word, segment.text[start:end] if end < len(segment.text) else segment.text[start:] + " ")
