@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 
+from agent.core.items import clean
 from agent.core.model import Speaker
 
 MAX_LABEL = 64
@@ -67,5 +68,5 @@ def _label_base(identity: str, name: str, role: str) -> str:
 
 
 def _line(text: str, limit: int) -> str:
-    """One line without blanks around it: a label stands before a line of text."""
-    return " ".join(text.split())[:limit].strip()
+    """One line that can be sent anywhere, without blanks around it: a label stands before a line of text."""
+    return " ".join(clean(text).split())[:limit].strip()
