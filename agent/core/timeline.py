@@ -45,10 +45,14 @@ class _Late:
     """Frames that came late one after another."""
 
     first_sample: int
+    first_end: int
+    """The sample after the first of them."""
     since: float
-    """Room time at which the first of them came."""
+    """Room time at which it came."""
     origin: float
     """The earliest that any of them suggests."""
+    until: float = 0.0
+    """Room time at which the last of them came."""
 
 
 class Timeline:
@@ -84,6 +88,10 @@ class Timeline:
         self._follow_drift(origin)
         return None
 
+    def end(self) -> tuple[float, float] | None:
+        """No frame will follow, so frames that came late stay late. Returns what is missing, if anything."""
+        return self._believe(self._late) if self._late and self._is_steady(self._late) else None
+
     def room_time(self, sample: int) -> float:
         """Room time (seconds) of a sample of this track. 0.0 before the first frame."""
         if not self._pieces:
@@ -106,19 +114,29 @@ class Timeline:
 
     def _late_frame(self, start: int, origin: float, now: float) -> tuple[float, float] | None:
         if self._late is None:
-            self._late = _Late(start, now, origin)
+            self._late = _Late(start, self.heard, now, origin)
         late = self._late
         late.origin = min(late.origin, origin)
-        waited = now - late.since
-        audio = (self.heard - late.first_sample) / SAMPLE_RATE
-        before = self._pieces[-1].origin
-        stalled = late.origin - before > STALL_SECONDS
-        if waited < (SETTLE_SECONDS if stalled else SETTLE_LATE_SECONDS) or audio > BURST_PACE * waited:
+        late.until = now
+        settled = SETTLE_SECONDS if self._is_stall(late) else SETTLE_LATE_SECONDS
+        if now - late.since < settled or not self._is_steady(late):
             return None
+        return self._believe(late)
+
+    def _believe(self, late: _Late) -> tuple[float, float] | None:
+        first = late.first_sample / SAMPLE_RATE
+        missing = self._pieces[-1].origin + first, late.origin + first
+        is_stall = self._is_stall(late)
         self._late = None
         self._begin(_Piece(late.first_sample, late.origin))
-        first = late.first_sample / SAMPLE_RATE
-        return (before + first, late.origin + first) if stalled else None
+        return missing if is_stall else None
+
+    def _is_stall(self, late: _Late) -> bool:
+        return late.origin - self._pieces[-1].origin > STALL_SECONDS
+
+    def _is_steady(self, late: _Late) -> bool:
+        """True when the late frames came at the pace of their audio, not as a backlog."""
+        return (self.heard - late.first_end) / SAMPLE_RATE <= BURST_PACE * (late.until - late.since)
 
     def _move_back(self, origin: float) -> None:
         """A frame came earlier than the origin allows; pieces that begin later than it says are undone."""

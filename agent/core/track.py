@@ -85,12 +85,9 @@ class TrackMachine:
         """
         if self._ended_at is not None:
             return []
-        commands: list[Command] = []
         start = self._timeline.heard
-        missing = self._timeline.heard_frame(len(pcm) // 2, now)
+        commands = self._missing(self._timeline.heard_frame(len(pcm) // 2, now))
         self._last_heard_at = now
-        if missing and missing[1] > missing[0]:
-            commands.append(Emit(self._items.gap(*missing, Reason.STALLED)))
         frame = Frame(start, pcm, level)
         if self._muted_at is not None and now > self._muted_at + MUTE_GRACE_SECONDS:
             commands += self._close_utterance(now)
@@ -113,16 +110,13 @@ class TrackMachine:
 
     def ended(self, now: float) -> list[Command]:
         """No frame will follow: the tail is committed and its answer awaited."""
-        if self._ended_at is None:
-            self._ended_at = now
-        return self._close_utterance(now) + self.tick(now)
+        return self._end(now) + self._close_utterance(now) + self.tick(now)
 
     def give_up(self, reason: Reason, now: float) -> list[Command]:
         """No time is left: what is unanswered becomes a gap. The track has ended then."""
-        if self._ended_at is None:
-            self._ended_at = now
+        commands = self._end(now)
         self._take(self._gate.flush(), now)
-        commands = self._settled(self._ledger.settle_plain(float("inf")), now)
+        commands += self._settled(self._ledger.settle_plain(float("inf")), now)
         for utterance in self._ledger.unanswered:
             commands += self._lost(utterance, reason)
         return commands + self._close_link()
@@ -134,9 +128,9 @@ class TrackMachine:
         if self._stale(number):
             return []
         self._link.feed(LinkEvent.OPENED)
-        self._last_use = self._oldest_since = now
+        self._last_use = self._oldest_since = self._due_sends_at = now
         self._ledger.begin_session()
-        return self._send(now) + self.tick(now)
+        return self.tick(now)
 
     def failed(
         self,
@@ -253,6 +247,15 @@ class TrackMachine:
         return abs(self._timeline.heard - heard) + abs(self._ledger.speech - owed)
 
     # ---- inside
+
+    def _end(self, now: float) -> list[Command]:
+        if self._ended_at is not None:
+            return []
+        self._ended_at = now
+        return self._missing(self._timeline.end())
+
+    def _missing(self, span: tuple[float, float] | None) -> list[Command]:
+        return _emit(None if span is None else self._items.gap(*span, Reason.STALLED))
 
     def _apply(self, decision: Decision, now: float) -> list[Command]:
         self._take(decision, now)

@@ -82,6 +82,22 @@ def test_backlog_of_a_busy_loop_is_no_stall(busy_seconds: float) -> None:
     assert timeline.room_time(timeline.heard) == pytest.approx(0.95 + timeline.heard / SAMPLE_RATE, abs=0.001)
 
 
+def test_stall_just_before_the_end_is_believed() -> None:
+    """No frame follows that could show it to be a delay."""
+    timeline = Timeline()
+    assert hear(timeline, [*steady(1.0, 20), *steady(5.0, 3)]) == []
+    assert timeline.end() == (pytest.approx(1.95), pytest.approx(4.95))
+    assert timeline.room_time(20 * FRAME) == pytest.approx(4.95)
+    assert timeline.end() is None
+
+
+def test_backlog_just_before_the_end_is_not() -> None:
+    """The last frames came all at once."""
+    timeline = Timeline()
+    hear(timeline, [*steady(1.0, 20), *steady(4.0, 5, 0.001)])
+    assert timeline.end() is None
+
+
 def test_stall_that_was_a_delay_is_undone() -> None:
     """Frames come 2 s late for 3 s and then catch up: the old times hold again."""
     timeline = Timeline()
@@ -104,10 +120,18 @@ def test_two_hours_of_drift_are_followed(parts_per_million: int) -> None:
 
 
 def test_small_loss_is_followed() -> None:
-    """A loss of 0.3 s is too little to be told from lateness; the times are right again after a while."""
+    """A loss of 0.3 s is too little to be told from lateness: nothing is reported, the times are right."""
     timeline = Timeline()
-    assert hear(timeline, [*steady(1.0, 100), *steady(6.3, 201)]) == []
-    assert timeline.end_time(timeline.heard) == pytest.approx(16.3)
+    assert hear(timeline, [*steady(1.0, 100), *steady(6.3, 22)]) == []
+    assert timeline.end_time(timeline.heard) == pytest.approx(6.3 + 21 * FRAME_SECONDS)
+    assert timeline.end_time(100 * FRAME) == pytest.approx(1.0 + 99 * FRAME_SECONDS)
+
+
+def test_smallest_loss_is_followed_too() -> None:
+    """A loss of one frame is followed after a while."""
+    timeline = Timeline()
+    assert hear(timeline, [*steady(1.0, 100), *steady(6.05, 201)]) == []
+    assert timeline.end_time(timeline.heard) == pytest.approx(16.05)
 
 
 delays = st.lists(st.one_of(st.floats(0, 0.2), st.floats(0, 5), st.just(0.0)), min_size=1, max_size=300)
