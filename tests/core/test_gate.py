@@ -93,7 +93,7 @@ def test_end_of_speech_commits_with_a_hangover() -> None:
     """About 0.2 s of the silence is sent; the commit comes 0.35 s after the last speech."""
     play = Play()
     play.hear(1, 1.0)
-    play.hear(0.35, 0.0)
+    play.hear(0.3, 0.0)
     assert play.done == []
     play.hear(0.15, 0.0)
     assert seconds(play.done[0]) == pytest.approx(1.2, abs=0.05)
