@@ -19,52 +19,42 @@ WORD_TIME_BOUND_SECONDS = 0.15
 
 def run_rows(run: Run, floor: FloorCost | None) -> list[Row]:
     """The rows of one scenario."""
-    name = run.scenario
+    late = Row(
+        run.scenario,
+        "how late a voice was at most",
+        "s",
+        (run.heard.latest_seconds,),
+        note="the machine's part",
+    )
     return [
         *_word_rows(run),
-        Row(
-            name,
-            "recognizer seconds sent per second of speech",
-            "",
-            (run.sent_seconds / run.heard.speech_seconds,),
-            (SENT_BOUNDS[name],),
-        ),
-        Row(
-            name, "sentence end -> final (p50, p95)", "s", spread(run.heard.final_delays), FINAL_BOUNDS[name]
-        ),
-        Row(
-            name,
-            "word end -> first text (p50, p95)",
-            "s",
-            spread(run.heard.first_text_delays),
-            FIRST_TEXT_BOUNDS[name],
-        ),
+        *_delay_rows(run),
         *_time_rows(run),
         *_cost_rows(run, floor),
-        Row(
-            name,
-            "PSS idle",
-            "MB",
-            (run.pss_idle_bytes / MEGABYTE,),
-            (PSS_IDLE_BOUND_MB,),
-            f"{run.idle_processes} processes",
-        ),
-        Row(
-            name,
-            "PSS per room above idle",
-            "MB",
-            (run.pss_room_bytes / MEGABYTE,),
-            (PSS_ROOM_BOUND_MB,),
-            f"{run.busy_processes} processes",
-        ),
+        *_memory_rows(run),
         *_silence_rows(run),
-        Row(
-            name,
-            "how late a voice was at most",
-            "s",
-            (run.heard.latest_seconds,),
-            note="the machine's part",
-        ),
+        late,
+    ]
+
+
+def _delay_rows(run: Run) -> list[Row]:
+    name, heard = run.scenario, run.heard
+    sent = run.sent_seconds / heard.speech_seconds
+    finals, texts = spread(heard.final_delays), spread(heard.first_text_delays)
+    return [
+        Row(name, "recognizer seconds sent per second of speech", "", (sent,), (SENT_BOUNDS[name],)),
+        Row(name, "sentence end -> final (p50, p95)", "s", finals, FINAL_BOUNDS[name]),
+        Row(name, "word end -> first text (p50, p95)", "s", texts, FIRST_TEXT_BOUNDS[name]),
+    ]
+
+
+def _memory_rows(run: Run) -> list[Row]:
+    name = run.scenario
+    idle, room = run.pss_idle_bytes / MEGABYTE, run.pss_room_bytes / MEGABYTE
+    idle_note, busy_note = f"{run.idle_processes} processes", f"{run.busy_processes} processes"
+    return [
+        Row(name, "PSS idle", "MB", (idle,), (PSS_IDLE_BOUND_MB,), idle_note),
+        Row(name, "PSS per room above idle", "MB", (room,), (PSS_ROOM_BOUND_MB,), busy_note),
     ]
 
 
