@@ -19,7 +19,14 @@ def tracks(draw: st.DrawFn) -> Accounting:
     """The sums of one track of one of three speakers."""
     name = draw(st.sampled_from(["ana", "ben", "cem"]))
     return Accounting(
-        Speaker(name, label=name), *(draw(SECONDS) for _ in FIELDS[:-1]), draw(st.integers(0, 3))
+        Speaker(name, label=name),
+        heard=draw(SECONDS),
+        speech=draw(SECONDS),
+        sent=draw(SECONDS),
+        answered=draw(SECONDS),
+        gap=draw(SECONDS),
+        replayed=draw(SECONDS),
+        reconnects=draw(st.integers(0, 3)),
     )
 
 
