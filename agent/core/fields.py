@@ -6,7 +6,8 @@ Used by the messages in the room, the store and the REST answers alike. Seconds 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from math import isfinite
+from typing import Any, TypeVar
 
 from agent.core.model import (
     Accounting,
@@ -60,7 +61,7 @@ def item_from(kind: str, fields: Mapping[str, Any]) -> Item:
 
     Raises:
         MessageError: the type is unknown.
-        KeyError, TypeError, ValueError: a field is missing or of the wrong type.
+        KeyError, TypeError, ValueError, OverflowError: a field is missing or of the wrong type.
     """
     match kind:
         case "segment":
@@ -86,7 +87,7 @@ def speaker_fields(speaker: Speaker) -> Fields:
 
 
 def speaker_from(fields: Mapping[str, Any]) -> Speaker:
-    return Speaker(fields["identity"], fields["name"], fields["role"], fields["label"])
+    return Speaker(*(text_in(fields, name) for name in ("identity", "name", "role", "label")))
 
 
 def word_fields(word: Word) -> Fields:
@@ -94,7 +95,7 @@ def word_fields(word: Word) -> Fields:
 
 
 def word_from(fields: Mapping[str, Any]) -> Word:
-    return Word(fields["text"], float(fields["start"]), float(fields["end"]))
+    return Word(text_in(fields, "text"), number_in(fields, "start"), number_in(fields, "end"))
 
 
 def segment_fields(segment: Segment) -> Fields:
@@ -116,18 +117,18 @@ def segment_fields(segment: Segment) -> Fields:
 
 def segment_from(fields: Mapping[str, Any]) -> Segment:
     return Segment(
-        segment_id=fields["segment_id"],
-        revision=fields["revision"],
-        final=fields["final"],
+        segment_id=text_in(fields, "segment_id"),
+        revision=whole_in(fields, "revision"),
+        final=flag_in(fields, "final"),
         speaker=speaker_from(fields["speaker"]),
-        track_sid=fields["track_sid"],
-        source=fields["source"],
-        start=float(fields["start"]),
-        end=float(fields["end"]),
-        text=fields["text"],
-        words=tuple(word_from(word) for word in fields["words"]),
-        language=fields["language"],
-        confidence=fields["confidence"],
+        track_sid=text_in(fields, "track_sid"),
+        source=text_in(fields, "source"),
+        start=number_in(fields, "start"),
+        end=number_in(fields, "end"),
+        text=text_in(fields, "text"),
+        words=tuple(word_from(word) for word in list_in(fields, "words")),
+        language=text_in(fields, "language"),
+        confidence=None if fields["confidence"] is None else number_in(fields, "confidence"),
     )
 
 
@@ -157,18 +158,23 @@ def window_fields(window: Window, ends_text: str | None = None) -> Fields:
 
 def window_from(fields: Mapping[str, Any]) -> Window:
     return Window(
-        window_id=fields["window_id"],
-        revision=fields["revision"],
-        start=float(fields["start"]),
-        end=float(fields["end"]),
-        complete=fields["complete"],
-        pending=tuple(fields["pending"]),
+        window_id=whole_in(fields, "window_id"),
+        revision=whole_in(fields, "revision"),
+        start=number_in(fields, "start"),
+        end=number_in(fields, "end"),
+        complete=flag_in(fields, "complete"),
+        pending=tuple(str(label) for label in list_in(fields, "pending")),
         turns=tuple(
-            Turn(speaker_from(turn["speaker"]), float(turn["start"]), float(turn["end"]), turn["text"])
-            for turn in fields["turns"]
+            Turn(
+                speaker_from(turn["speaker"]),
+                number_in(turn, "start"),
+                number_in(turn, "end"),
+                text_in(turn, "text"),
+            )
+            for turn in list_in(fields, "turns")
         ),
-        words=fields["words"],
-        segments=fields["segments"],
+        words=whole_in(fields, "words"),
+        segments=whole_in(fields, "segments"),
     )
 
 
@@ -185,9 +191,9 @@ def gap_fields(gap: Gap) -> Fields:
 def gap_from(fields: Mapping[str, Any]) -> Gap:
     return Gap(
         speaker=speaker_from(fields["speaker"]),
-        track_sid=fields["track_sid"],
-        start=float(fields["start"]),
-        end=float(fields["end"]),
+        track_sid=text_in(fields, "track_sid"),
+        start=number_in(fields, "start"),
+        end=number_in(fields, "end"),
         reason=Reason(fields["reason"]),
     )
 
@@ -206,7 +212,7 @@ def status_from(fields: Mapping[str, Any]) -> Status:
         state=State(fields["state"]),
         reason=Reason(fields["reason"]) if fields["reason"] else None,
         speaker=speaker_from(fields["speaker"]) if fields["speaker"] else None,
-        detail=fields["detail"],
+        detail=text_in(fields, "detail"),
     )
 
 
@@ -227,13 +233,13 @@ def accounting_fields(sums: Accounting) -> Fields:
 def accounting_from(fields: Mapping[str, Any]) -> Accounting:
     return Accounting(
         speaker=speaker_from(fields["speaker"]),
-        heard=float(fields["heard"]),
-        speech=float(fields["speech"]),
-        sent=float(fields["sent"]),
-        answered=float(fields["answered"]),
-        gap=float(fields["gap"]),
-        replayed=float(fields["replayed"]),
-        reconnects=fields["reconnects"],
+        heard=number_in(fields, "heard"),
+        speech=number_in(fields, "speech"),
+        sent=number_in(fields, "sent"),
+        answered=number_in(fields, "answered"),
+        gap=number_in(fields, "gap"),
+        replayed=number_in(fields, "replayed"),
+        reconnects=whole_in(fields, "reconnects"),
     )
 
 
@@ -251,16 +257,55 @@ def end_fields(end: End) -> Fields:
 
 def end_from(fields: Mapping[str, Any]) -> End:
     return End(
-        segments=fields["segments"],
-        words=fields["words"],
-        windows=fields["windows"],
-        gaps=fields["gaps"],
-        started_at=fields["started_at"],
-        ended_at=fields["ended_at"],
-        accounting=tuple(accounting_from(sums) for sums in fields["accounting"]),
+        segments=whole_in(fields, "segments"),
+        words=whole_in(fields, "words"),
+        windows=whole_in(fields, "windows"),
+        gaps=whole_in(fields, "gaps"),
+        started_at=text_in(fields, "started_at"),
+        ended_at=text_in(fields, "ended_at"),
+        accounting=tuple(accounting_from(sums) for sums in list_in(fields, "accounting")),
     )
 
 
 def seconds(value: float) -> float:
     """Seconds as they go over the wire: rounded to a millisecond."""
     return round(value, 3)
+
+
+def text_in(fields: Mapping[str, Any], name: str) -> str:
+    """A field that is text. Raises KeyError, TypeError."""
+    return _of_type(fields, name, str)
+
+
+def whole_in(fields: Mapping[str, Any], name: str) -> int:
+    """A field that is a whole number. Raises KeyError, TypeError."""
+    return _of_type(fields, name, int)
+
+
+def flag_in(fields: Mapping[str, Any], name: str) -> bool:
+    """A field that is true or false. Raises KeyError, TypeError."""
+    return _of_type(fields, name, bool)
+
+
+def list_in(fields: Mapping[str, Any], name: str) -> list[Any]:
+    """A field that is a list. Raises KeyError, TypeError."""
+    return _of_type(fields, name, list)
+
+
+def number_in(fields: Mapping[str, Any], name: str) -> float:
+    """A field that is a finite number. Raises KeyError, TypeError, ValueError, OverflowError."""
+    value = fields[name]
+    number = float(value) if type(value) is int else _of_type(fields, name, float)
+    if not isfinite(number):
+        raise ValueError(f"{name} is {number}")
+    return number
+
+
+_Value = TypeVar("_Value")
+
+
+def _of_type(fields: Mapping[str, Any], name: str, kind: type[_Value]) -> _Value:
+    value = fields[name]
+    if type(value) is not kind:  # bool is no whole number here
+        raise TypeError(f"{name} is no {kind.__name__}")
+    return value

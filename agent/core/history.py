@@ -13,6 +13,8 @@ from agent.errors import MessageError
 METHOD = "transcript.history"
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 500
+MAX_SEQ = 2**63 - 1
+"""The largest number a store can be asked for."""
 
 
 def read_request(payload: str) -> tuple[int, int]:
@@ -63,6 +65,6 @@ def _size(text: str) -> int:
 
 
 def _whole(value: object, name: str, least: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise MessageError(f"{name} must be a whole number of at least {least}")
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= MAX_SEQ:
+        raise MessageError(f"{name} must be a whole number from {least} to {MAX_SEQ}")
     return value

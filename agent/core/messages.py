@@ -11,7 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from agent.core.fields import Fields, fields_of, item_from, segment_fields, type_of, window_fields
+from agent.core.fields import (
+    Fields,
+    fields_of,
+    item_from,
+    segment_fields,
+    text_in,
+    type_of,
+    whole_in,
+    window_fields,
+)
 from agent.core.model import Item, Segment, Turn, Window
 from agent.core.split import split_segment, split_window
 from agent.errors import MessageError
@@ -73,23 +82,30 @@ def parse(data: bytes | str) -> Envelope:
     if fields.get("v") != VERSION:
         raise MessageError(f"message version {fields.get('v')!r} is not {VERSION}")
     try:
-        return Envelope(
-            room=fields["room"],
-            session=fields["session"],
-            seq=fields["seq"],
-            item=item_from(fields["type"], fields),
-            part=fields.get("part", 1),
-            parts=fields.get("parts", 1),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as exc:
+        return _envelope(fields)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as exc:
         raise MessageError(f"message of type {fields.get('type')!r}: bad field {exc}") from exc
+
+
+def _envelope(fields: Mapping[str, Any]) -> Envelope:
+    part, parts = whole_in({"part": 1, **fields}, "part"), whole_in({"parts": 1, **fields}, "parts")
+    if not 1 <= part <= parts:
+        raise ValueError(f"part {part} of {parts}")
+    return Envelope(
+        room=text_in(fields, "room"),
+        session=text_in(fields, "session"),
+        seq=None if fields["seq"] is None else whole_in(fields, "seq"),
+        item=item_from(fields["type"], fields),
+        part=part,
+        parts=parts,
+    )
 
 
 class Joiner:
     """Puts the parts of large items together; parts of one sender come in order (reliable packets)."""
 
     def __init__(self) -> None:
-        self._parts: dict[tuple[str, str, int | None], list[Envelope]] = {}
+        self._parts: dict[tuple[str, int | None, str | int], list[Envelope]] = {}
 
     def feed(self, data: bytes | str) -> Envelope | None:
         """One received message in; the whole envelope out, or None while parts are missing.
@@ -102,16 +118,32 @@ class Joiner:
         envelope = parse(data)
         if envelope.parts == 1:
             return envelope
-        key = (envelope.session, type_of(envelope.item), envelope.seq)
-        known = self._parts.setdefault(key, [])
-        if envelope.part != len(known) + 1:
-            del self._parts[key]
+        key = envelope.session, envelope.seq, _id(envelope.item)
+        if envelope.part == 1:
+            self._parts[key] = []  # sent anew: what was there of it will not be completed
+        known = self._parts.get(key, [])
+        if envelope.part != len(known) + 1 or (known and _version(envelope) != _version(known[0])):
+            self._parts.pop(key, None)
             return None
         known.append(envelope)
         if envelope.part < envelope.parts:
             return None
         del self._parts[key]
         return replace(envelope, item=_joined([one.item for one in known]), part=1, parts=1)
+
+
+def _id(item: Item) -> str | int:
+    match item:
+        case Segment():
+            return item.segment_id
+        case Window():
+            return item.window_id
+    raise MessageError(f"a message of type {type_of(item)!r} has no parts")
+
+
+def _version(envelope: Envelope) -> tuple[int, int]:
+    assert isinstance(envelope.item, Segment | Window)
+    return envelope.item.revision, envelope.parts
 
 
 def _joined(items: list[Item]) -> Item:

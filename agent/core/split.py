@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from agent.core.model import Item, Segment, Turn, Window
+from agent.core.model import Item, Segment, Turn, Window, Word
 
 Size = Callable[[Item], int]
 """Bytes that an item takes on the wire with its envelope."""
@@ -20,20 +20,27 @@ def split_segment(segment: Segment, limit: int, size: Size) -> list[Segment]:
     """Segments whose texts joined are the text, each within `limit` bytes."""
     bare = replace(segment, text="", words=())
     pieces: list[Segment] = []
-    words = list(segment.words)
-    text = segment.text
+    words, text = segment.words, segment.text
     while words or text:
-        share = _most(len(words), lambda n: size(replace(bare, words=tuple(words[:n]))) <= limit // 2)
-        piece = replace(bare, words=tuple(words[:share]))
+        share = _most_words(bare, words, limit // 2, size)
+        piece = replace(bare, words=words[:share])
         if words and not share:
             piece = replace(bare, words=(replace(words[0], text=""),))  # its text is in the segment's text
             share = 1
         words = words[share:]
-        kept = _most(len(text), lambda n, piece=piece: size(replace(piece, text=text[:n])) <= limit)  # type: ignore[misc]
-        kept = _between_words(text, kept if words or share else max(1, kept))
+        kept = _most_text(piece, text, limit, size)
+        kept = _between_words(text, kept if share else max(1, kept))
         pieces.append(replace(piece, text=text[:kept]))
         text = text[kept:]
     return pieces
+
+
+def _most_words(bare: Segment, words: tuple[Word, ...], limit: int, size: Size) -> int:
+    return _most(len(words), lambda n: size(replace(bare, words=words[:n])) <= limit)
+
+
+def _most_text(piece: Segment, text: str, limit: int, size: Size) -> int:
+    return _most(len(text), lambda n: size(replace(piece, text=text[:n])) <= limit)
 
 
 def split_window(window: Window, limit: int, size: Size) -> list[tuple[Window, str]]:
