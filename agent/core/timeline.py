@@ -7,7 +7,7 @@ each with an origin that is later than the one before it:
 
     late by more than STALL_SECONDS, for good   a stall (publisher or network stopped): the frames since then
                                                 are a new piece, and the time between is missing
-    late by more than LATE_SECONDS, for good    a little audio was lost, or only delayed: a new piece, silently
+    late by more than LATE_SECONDS, for good    a little was lost, or only delayed: a new piece, silently
     late by less, for DRIFT_SECONDS             the track's clock is slow: a new piece, silently
     early                                       the origin was wrong so far: it moves back
 """
