@@ -113,7 +113,7 @@ def serve(settings: Settings) -> None:
     """
     set_up_logs(settings)
     app = create_app(settings, LiveKit(settings), LateReader(settings.database_url))
-    with _listen(settings.host, settings.port) as listener:
+    with listen(settings.host, settings.port) as listener:
         port = listener.getsockname()[1]
         extra = {"action": "service_started", "host": settings.host, "port": port}
         log.info("token service listens", extra=extra)
@@ -133,7 +133,12 @@ def serve(settings: Settings) -> None:
         _Server(config).run([listener])
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens; port 0 takes any free one.
+
+    Raises:
+        SettingsError: the address is not ours, or taken.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family)
