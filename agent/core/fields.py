@@ -163,7 +163,7 @@ def window_from(fields: Mapping[str, Any]) -> Window:
         start=number_in(fields, "start"),
         end=number_in(fields, "end"),
         complete=flag_in(fields, "complete"),
-        pending=tuple(str(label) for label in list_in(fields, "pending")),
+        pending=texts_in(fields, "pending"),
         turns=tuple(
             Turn(
                 speaker_from(turn["speaker"]),
@@ -290,6 +290,14 @@ def flag_in(fields: Mapping[str, Any], name: str) -> bool:
 def list_in(fields: Mapping[str, Any], name: str) -> list[Any]:
     """A field that is a list. Raises KeyError, TypeError."""
     return _of_type(fields, name, list)
+
+
+def texts_in(fields: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """A field that is a list of texts. Raises KeyError, TypeError."""
+    values = list_in(fields, name)
+    if not all(isinstance(value, str) for value in values):
+        raise TypeError(f"{name} is no list of texts")
+    return tuple(values)
 
 
 def number_in(fields: Mapping[str, Any], name: str) -> float:
