@@ -41,7 +41,9 @@ FAULTS: dict[str, Faults] = {
         )
     },
 }
-AT_ONCE = 4
+AT_ONCE = 3
+CROWDED_TOLERANCE = 0.25
+"""Seconds; several meetings in one process are heard up to 0.1 s late. Alone 0.15 holds (test_cases, bench)."""
 UNTIMED = {"an answer without its timed copy"}
 """Faults that take the recognizer's times away: what is written is whole, its times are estimates."""
 
@@ -59,7 +61,7 @@ async def _one(livekit: LiveKit, folder: Path, name: str, everybody: asyncio.Bar
         try:
             await room.all_written(timeout=25)
             await room.eventually(lambda: _settled(room), timeout=10)
-            room.check_words(tolerance=5 if name in UNTIMED else 0.15)
+            room.check_words(tolerance=5 if name in UNTIMED else CROWDED_TOLERANCE)
             assert not room.heard.gaps, room.heard.gaps
         except (AssertionError, TimeoutError) as exc:
             return f"{name}: {type(exc).__name__} {exc}"
