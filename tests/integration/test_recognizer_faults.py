@@ -43,7 +43,7 @@ FAULTS: dict[str, Faults] = {
 }
 AT_ONCE = 3
 CROWDED_TOLERANCE = 0.25
-"""Seconds; several meetings in one process are heard up to 0.1 s late. Alone 0.15 holds (test_cases, bench)."""
+"""Seconds; several meetings in one process are heard up to 0.1 s late. Alone 0.15 holds."""
 UNTIMED = {"an answer without its timed copy"}
 """Faults that take the recognizer's times away: what is written is whole, its times are estimates."""
 
