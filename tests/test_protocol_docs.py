@@ -239,6 +239,36 @@ def test_the_reader_joins_parts_as_the_joiner_does(reader: Any) -> None:
     assert [turn["text"] for turn in reader.windows[0]["turns"]] == [turn.text for turn in LONG.turns]
 
 
+def test_the_reader_joins_whatever_is_shared_out(reader: Any) -> None:
+    """A word that was cut, hundreds of pending labels, the sums of many speakers."""
+    huge = replace(FINAL, words=(Word("x" * 40_000, 5.4, 6.4),), text="x" * 40_000)
+    crowd = replace(WINDOW, pending=tuple(f"participant number {number}" for number in range(1500)))
+    sums = tuple(Accounting(replace(ANA, identity=str(number))) for number in range(150))
+    for item, seq in ((huge, 15), (crowd, 16), (replace(END, accounting=sums), 17)):
+        messages = sent(item, seq)
+        assert len(messages) > 1
+        for message in messages:
+            reader.feed(message)
+    (line,) = reader.lines()
+    assert [word["text"] for word in line["words"]] == [line["text"]] == [huge.text]
+    assert tuple(reader.windows[0]["pending"]) == crowd.pending
+    assert reader.windows[0]["text"] == crowd.text
+    assert [one["speaker"]["identity"] for one in reader.end["accounting"]] == [str(n) for n in range(150)]
+
+
+def test_the_reader_uses_no_half_of_a_large_interim(reader: Any) -> None:
+    """Interims have no number and may be lost in part."""
+    first = replace(INTERIM, text="so " * 8_000)
+    second = replace(first, revision=2)
+    reader.feed(sent(first, None)[0])
+    for message in sent(second, None)[1:]:
+        reader.feed(message)
+    assert reader.lines() == []
+    for message in sent(second, None):
+        reader.feed(message)
+    assert [line["text"] for line in reader.lines()] == [second.text]
+
+
 def test_the_reader_joins_the_words_of_a_long_segment(reader: Any) -> None:
     """In their order, none twice."""
     words = tuple(Word(f"word{number}", number / 4, number / 4 + 0.2) for number in range(800))

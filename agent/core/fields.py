@@ -5,6 +5,7 @@ Used by the messages in the room, the store and the REST answers alike. Seconds 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from math import isfinite
 from typing import Any, TypeVar
@@ -34,6 +35,12 @@ _TYPES: dict[type, str] = {
     Status: "status",
     End: "end",
 }
+
+
+def dump(value: object) -> bytes:
+    """JSON as it goes over the wire: compact, in UTF-8. Half a surrogate pair is no text and becomes `?`."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.encode("utf-8", "replace")
 
 
 def type_of(item: Item) -> str:
@@ -132,8 +139,7 @@ def segment_from(fields: Mapping[str, Any]) -> Segment:
     )
 
 
-def window_fields(window: Window, ends_text: str | None = None) -> Fields:
-    """`ends_text` closes the text of a part, so that the texts of all parts joined are the window's text."""
+def window_fields(window: Window) -> Fields:
     return {
         "window_id": window.window_id,
         "revision": window.revision,
@@ -141,7 +147,7 @@ def window_fields(window: Window, ends_text: str | None = None) -> Fields:
         "end": seconds(window.end),
         "complete": window.complete,
         "pending": list(window.pending),
-        "text": window.text if ends_text is None else ends_text,
+        "text": window.text,
         "turns": [
             {
                 "speaker": speaker_fields(turn.speaker),

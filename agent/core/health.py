@@ -6,6 +6,8 @@ from agent.core.model import Reason, Speaker, State, Status
 
 TROUBLE_SECONDS = 1.5
 """A fault that is mended sooner is not worth a status."""
+MAX_DETAIL = 500
+"""Characters of a provider's words that are told."""
 
 
 class Health:
@@ -24,7 +26,7 @@ class Health:
         """
         state = State.DEGRADED if retryable else State.STOPPED
         first = self._trouble is None
-        self._trouble = Status(state, reason, self._speaker, detail)
+        self._trouble = Status(state, reason, self._speaker, detail[:MAX_DETAIL])
         if self._told is not None and (self._told.state, self._told.reason) != (state, reason):
             return self._tell()
         if not retryable:

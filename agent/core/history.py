@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from agent.core.fields import fields_of, type_of
+from agent.core.fields import dump, fields_of, type_of
 from agent.core.messages import MAX_BYTES, VERSION
 from agent.core.model import Item
 from agent.errors import MessageError
@@ -57,7 +57,7 @@ def pack_reply(items: Sequence[tuple[int, Item]], *, after: int, last: int, room
 
 
 def _dump(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return dump(value).decode()
 
 
 def _size(text: str) -> int:

@@ -1,34 +1,27 @@
 """The JSON of every message: the one place that knows the wire (design section 5, docs/protocol.md).
 
-A message is one JSON object in UTF-8, at most `MAX_BYTES` long, sent on topic `TOPIC`. An item that does
-not fit is split into parts that carry `part` (from 1) and `parts`; `Joiner` puts them together again.
+A message is one JSON object in UTF-8, at most `MAX_BYTES` long, sent on topic `TOPIC`. A segment, window or
+end that does not fit is split into parts that carry `part` (from 1) and `parts`; `Joiner` puts them together.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
-from agent.core.fields import (
-    Fields,
-    fields_of,
-    item_from,
-    segment_fields,
-    text_in,
-    type_of,
-    whole_in,
-    window_fields,
-)
-from agent.core.model import Item, Segment, Turn, Window
-from agent.core.split import split_segment, split_window
+from agent.core.fields import dump, fields_of, flag_in, item_from, text_in, type_of, whole_in
+from agent.core.model import End, Item, Segment, Turn, Window, Word
+from agent.core.split import split
 from agent.errors import MessageError
 
 TOPIC = "transcript"
 VERSION = 1
 MAX_BYTES = 15_000
 """LiveKit keeps reliable packets intact up to 15 KiB; the rest is room for its own envelope."""
+MAX_INCOMPLETE = 16
+"""Items of which a `Joiner` keeps parts; beyond it, the oldest has lost one and is forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +36,22 @@ class Envelope:
     item: Item
     part: int = 1
     parts: int = 1
+    continued: bool = False
+    """The first word or turn of this part is the rest of the last one of the part before."""
 
 
 def encode(item: Item, *, room: str, session: str, seq: int | None) -> list[bytes]:
     """The messages of one item, in the order in which they are to be sent: one, unless it is too large."""
     head = {"v": VERSION, "type": type_of(item), "room": room, "session": session, "seq": seq}
-    whole = _dump({**head, **fields_of(item)})
-    if len(whole) <= MAX_BYTES or not isinstance(item, Segment | Window):
+    fields = fields_of(item)
+    whole = dump({**head, **fields})
+    if len(whole) <= MAX_BYTES:
         return [whole]
-    room_for_parts = len(_dump({**head, "part": 10**6, "parts": 10**6}))
-
-    def size(piece: Item) -> int:
-        return room_for_parts + len(_dump(fields_of(piece)))
-
-    pieces: list[Fields] = (
-        [segment_fields(piece) for piece in split_segment(item, MAX_BYTES, size)]
-        if isinstance(item, Segment)
-        else [window_fields(piece, ends) for piece, ends in split_window(item, MAX_BYTES, size)]
-    )
+    limit = MAX_BYTES - len(dump({**head, "part": 10**6, "parts": 10**6}))
+    parts = split(type_of(item), fields, limit)
     return [
-        _dump({**head, **fields, "part": number, "parts": len(pieces)})
-        for number, fields in enumerate(pieces, start=1)
+        dump({**head, **part, "part": number, "parts": len(parts)})
+        for number, part in enumerate(parts, start=1)
     ]
 
 
@@ -98,6 +86,7 @@ def _envelope(fields: Mapping[str, Any]) -> Envelope:
         item=item_from(fields["type"], fields),
         part=part,
         parts=parts,
+        continued=flag_in({"continued": False, **fields}, "continued"),
     )
 
 
@@ -120,7 +109,10 @@ class Joiner:
             return envelope
         key = envelope.session, envelope.seq, _id(envelope.item)
         if envelope.part == 1:
-            self._parts[key] = []  # sent anew: what was there of it will not be completed
+            self._parts.pop(key, None)  # sent anew: what was there of it will not be completed
+            self._parts[key] = []
+            if len(self._parts) > MAX_INCOMPLETE:
+                del self._parts[next(iter(self._parts))]
         known = self._parts.get(key, [])
         if envelope.part != len(known) + 1 or (known and _version(envelope) != _version(known[0])):
             self._parts.pop(key, None)
@@ -129,7 +121,7 @@ class Joiner:
         if envelope.part < envelope.parts:
             return None
         del self._parts[key]
-        return replace(envelope, item=_joined([one.item for one in known]), part=1, parts=1)
+        return replace(envelope, item=_joined(known), part=1, parts=1)
 
 
 def _id(item: Item) -> str | int:
@@ -138,34 +130,42 @@ def _id(item: Item) -> str | int:
             return item.segment_id
         case Window():
             return item.window_id
+        case End():
+            return ""
     raise MessageError(f"a message of type {type_of(item)!r} has no parts")
 
 
 def _version(envelope: Envelope) -> tuple[int, int]:
-    assert isinstance(envelope.item, Segment | Window)
-    return envelope.item.revision, envelope.parts
+    revision = 1 if isinstance(envelope.item, End) else envelope.item.revision  # type: ignore[union-attr]
+    return revision, envelope.parts
 
 
-def _joined(items: list[Item]) -> Item:
-    first = items[0]
-    if isinstance(first, Segment):
-        segments = [item for item in items if isinstance(item, Segment)]
-        return replace(
-            first,
-            text="".join(one.text for one in segments),
-            words=tuple(word for one in segments for word in one.words),
-        )
-    windows = [item for item in items if isinstance(item, Window)]
-    turns: list[Turn] = []
-    for window in windows:
-        for turn in window.turns:
-            if turns and turn.start == turns[-1].start and turn.speaker == turns[-1].speaker:
-                turns[-1] = replace(turns[-1], text=turns[-1].text + turn.text)
-            else:
-                turns.append(turn)
-    assert isinstance(first, Window)
-    return replace(first, turns=tuple(turns))
+def _joined(parts: Sequence[Envelope]) -> Item:
+    items = [part.item for part in parts]
+    match items[0]:
+        case Segment() as first:
+            segments = [one for one in items if isinstance(one, Segment)]
+            shares = [(part.continued, one.words) for part, one in zip(parts, segments, strict=True)]
+            return replace(first, text="".join(one.text for one in segments), words=_entries(shares))
+        case Window() as first:
+            windows = [one for one in items if isinstance(one, Window)]
+            turns = _entries([(part.continued, one.turns) for part, one in zip(parts, windows, strict=True)])
+            return replace(first, turns=turns, pending=tuple(name for one in windows for name in one.pending))
+        case _:
+            ends = [one for one in items if isinstance(one, End)]
+            return replace(ends[0], accounting=tuple(sums for one in ends for sums in one.accounting))
 
 
-def _dump(fields: Mapping[str, Any]) -> bytes:
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+_Entry = TypeVar("_Entry", Word, Turn)
+
+
+def _entries(shares: Sequence[tuple[bool, tuple[_Entry, ...]]]) -> tuple[_Entry, ...]:
+    """The entries of all parts; one that was cut is whole again."""
+    entries: list[_Entry] = []
+    for continued, share in shares:
+        rest = share
+        if continued and entries and share:
+            entries[-1] = replace(entries[-1], text=entries[-1].text + share[0].text)
+            rest = share[1:]
+        entries += rest
+    return tuple(entries)

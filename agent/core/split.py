@@ -1,102 +1,136 @@
 """Cutting an item that is too large for one message into parts that fit.
 
-Parts keep every field of the item but its text, words and turns, which are shared out in order:
-the texts of all parts joined are the text, the words the words, the turns the turns. A cut is made
-between words where it can be, between characters of a huge word where it must be.
+Every part has all fields of the item; only what makes it large is shared out, in order: the text and the
+words of a segment, the turns (each with its line of the text) and the pending labels of a window, the sums of
+an end. A word or turn that is too large for a part of its own is cut, between words where that is possible;
+the part that begins with the rest of one says `continued`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from typing import Any
 
-from agent.core.model import Item, Segment, Turn, Window, Word
+from agent.core.fields import Fields, dump
 
-Size = Callable[[Item], int]
-"""Bytes that an item takes on the wire with its envelope."""
-
-
-def split_segment(segment: Segment, limit: int, size: Size) -> list[Segment]:
-    """Segments whose texts joined are the text, each within `limit` bytes."""
-    bare = replace(segment, text="", words=())
-    pieces: list[Segment] = []
-    words, text = segment.words, segment.text
-    while words or text:
-        share = _most_words(bare, words, limit // 2, size)
-        piece = replace(bare, words=words[:share])
-        if words and not share:
-            piece = replace(bare, words=(replace(words[0], text=""),))  # its text is in the segment's text
-            share = 1
-        words = words[share:]
-        kept = _most_text(piece, text, limit, size)
-        kept = _between_words(text, kept if share else max(1, kept))
-        pieces.append(replace(piece, text=text[:kept]))
-        text = text[kept:]
-    return pieces
+LEAST_ROOM = 1000
+"""Bytes that a part has for its share, even if its other fields leave less: it must go on."""
 
 
-def _most_words(bare: Segment, words: tuple[Word, ...], limit: int, size: Size) -> int:
-    return _most(len(words), lambda n: size(replace(bare, words=words[:n])) <= limit)
+@dataclass(slots=True)
+class _Share:
+    """Some entries of a list, for one part."""
+
+    entries: list[Any] = field(default_factory=list)
+    continued: bool = False
+    """The first entry is the rest of the last one of the share before."""
 
 
-def _most_text(piece: Segment, text: str, limit: int, size: Size) -> int:
-    return _most(len(text), lambda n: size(replace(piece, text=text[:n])) <= limit)
+def split(kind: str, fields: Fields, limit: int) -> list[Fields]:
+    """The fields of an item of this type as those of its parts, each of at most `limit` bytes as JSON."""
+    match kind:
+        case "segment":
+            return _split_segment(fields, _room(fields, limit, text="", words=[]))
+        case "window":
+            return _split_window(fields, _room(fields, limit, text="", turns=[], pending=[]))
+        case "end":
+            sums = _shares(fields["accounting"], _room(fields, limit, accounting=[]), _size)
+            return [{**fields, "accounting": share.entries} for share in sums]
+    return [fields]
 
 
-def split_window(window: Window, limit: int, size: Size) -> list[tuple[Window, str]]:
-    """Windows with a share of the turns each, and the piece of the window's text that goes with it.
-
-    A turn that is cut appears in two parts with the same speaker and start.
-    """
-    budget = limit - 16  # the text of a part may begin with a line break, escaped
-    pieces: list[tuple[Window, str]] = []
-    turns: list[Turn] = []
-    text = ""
-
-    def close() -> None:
-        nonlocal turns, text
-        pieces.append((replace(window, turns=tuple(turns)), text))
-        turns, text = [], ""
-
-    for number, turn in enumerate(window.turns):
-        rest = turn.text
-        lead = ("\n" if number else "") + f"{turn.speaker.label}: "
-        while True:
-            room = _most(
-                len(rest),
-                lambda n, rest=rest, turn=turn: (  # type: ignore[misc]
-                    size(replace(window, turns=(*turns, replace(turn, text=rest[:n])))) <= budget
-                ),
-            )
-            fits = size(replace(window, turns=(*turns, replace(turn, text=rest[:room])))) <= budget
-            if turns and (not fits or room < len(rest)):
-                close()  # a turn is cut only when it does not fit into a part of its own
-                continue
-            room = max(1, _between_words(rest, room)) if rest else 0
-            turns.append(replace(turn, text=rest[:room]))
-            text += lead + rest[:room]
-            rest, lead = rest[room:], ""
-            if not rest:
-                break
-    close()
-    return pieces
+def _room(fields: Fields, limit: int, **empty: str | list[Any]) -> int:
+    """Bytes for what is shared out, beside the other fields."""
+    return max(limit - len(dump({**fields, **empty, "continued": True})), LEAST_ROOM)
 
 
-def _most(count: int, fits: Callable[[int], bool]) -> int:
-    """The largest n in 0..count for which `fits(n)`; 0 when none does. `fits` must be monotone."""
-    low, high = 0, count
+def _split_segment(fields: Fields, room: int) -> list[Fields]:
+    all_words = sum(map(_size, fields["words"]))
+    for_words = min(all_words, max(room // 2, room - _text_size(fields["text"])))
+    words = _shares(fields["words"], for_words, _size)
+    texts = _shares([{"text": fields["text"]}], room - for_words, lambda entry: _text_size(entry["text"]))
+    return [
+        {
+            **fields,
+            "text": "".join(entry["text"] for entry in text.entries),
+            "words": share.entries,
+            **_continued(share),
+        }
+        for text, share in zip_longest(texts, words, fillvalue=_Share())
+    ]
+
+
+def _split_window(fields: Fields, room: int) -> list[Fields]:
+    for_pending = min(sum(map(_size, fields["pending"])), room // 2)
+    pending = _shares(fields["pending"], for_pending, _size)
+    turns = _shares(fields["turns"], room - for_pending, lambda turn: _size(turn) + _text_size(_line(turn)))
+    parts: list[Fields] = []
+    for share, labels in zip_longest(turns, pending, fillvalue=_Share()):
+        text = "\n".join(map(_line, share.entries))
+        if share.continued:
+            text = text.removeprefix(_label(share.entries[0]))
+        elif parts and share.entries:
+            text = "\n" + text
+        parts.append(
+            {**fields, "text": text, "turns": share.entries, "pending": labels.entries, **_continued(share)}
+        )
+    return parts
+
+
+def _shares(entries: Iterable[Any], budget: int, size: Callable[[Any], int]) -> list[_Share]:
+    """`entries` in order in as few shares as it takes, each within `budget` if it can be; at least one."""
+    shares, left = [_Share()], budget
+    for entry in entries:
+        rest = entry
+        if size(rest) > left and shares[-1].entries:
+            shares.append(_Share())
+            left = budget
+        while size(rest) > budget and (cut := _cut(rest, budget, size)):
+            head, rest = cut
+            shares[-1].entries.append(head)
+            shares.append(_Share(continued=True))
+            left = budget
+        shares[-1].entries.append(rest)
+        left -= size(rest)
+    return shares
+
+
+def _cut(entry: Any, budget: int, size: Callable[[Any], int]) -> tuple[Fields, Fields] | None:
+    """A word or turn in two, the first as large as the budget allows; None for what has no text to cut."""
+    text = entry.get("text", "") if isinstance(entry, dict) else ""
+    if len(text) < 2:
+        return None
+    low, high = 1, len(text) - 1
     while low < high:
         middle = (low + high + 1) // 2
-        if fits(middle):
+        if size({**entry, "text": text[:middle]}) <= budget:
             low = middle
         else:
             high = middle - 1
-    return low
+    blank = text.rfind(" ", 0, low) + 1
+    at = blank if blank > low // 2 else low
+    return {**entry, "text": text[:at]}, {**entry, "text": text[at:]}
 
 
-def _between_words(text: str, position: int) -> int:
-    """`position` moved back to just after the last blank before it, if there is one near enough to matter."""
-    if position >= len(text):
-        return len(text)
-    blank = text.rfind(" ", 0, position)
-    return blank + 1 if blank > position // 2 else position
+def _continued(share: _Share) -> Fields:
+    return {"continued": True} if share.continued else {}
+
+
+def _label(turn: Fields) -> str:
+    return f"{turn['speaker']['label']}: "
+
+
+def _line(turn: Fields) -> str:
+    return _label(turn) + str(turn["text"])
+
+
+def _size(entry: object) -> int:
+    """Bytes of an entry in a list, with its comma."""
+    return len(dump(entry)) + 1
+
+
+def _text_size(text: str) -> int:
+    """Bytes of a text inside a text, with a line break before it."""
+    return len(dump(text))

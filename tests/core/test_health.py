@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.core.health import TROUBLE_SECONDS, Health
+from agent.core.health import MAX_DETAIL, TROUBLE_SECONDS, Health
 from agent.core.model import Reason, Speaker, State, Status
 
 ANN = Speaker("ann")
@@ -64,3 +64,12 @@ def test_reason_of_a_gap_is_the_fault_there_is() -> None:
     assert health.reason(Reason.OVERFLOW) is Reason.OVERFLOW
     lost(health, 1.0)
     assert health.reason(Reason.OVERFLOW) is Reason.RECOGNIZER_UNREACHABLE
+
+
+def test_long_detail_is_cut() -> None:
+    """A provider may answer with a page; a status is a sentence."""
+    health = Health(ANN)
+    health.fault(Reason.RECOGNIZER_ERROR, 1.0, retryable=False, detail="x" * 100_000)
+    status = health.tick(1.0)
+    assert status is not None
+    assert len(status.detail) == MAX_DETAIL

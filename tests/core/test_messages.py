@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.core.messages import MAX_BYTES, Joiner, encode, parse
-from agent.core.model import Gap, Item, Reason, Segment, Speaker, State, Status, Turn, Window, Word
+from agent.core.messages import MAX_BYTES, MAX_INCOMPLETE, Joiner, encode, parse
+from agent.core.model import (
+    Accounting,
+    End,
+    Gap,
+    Item,
+    Reason,
+    Segment,
+    Speaker,
+    State,
+    Status,
+    Turn,
+    Window,
+    Word,
+)
 from agent.errors import MessageError
 
 ANNA, BOB = Speaker("anna", "Anna", "interviewer", "interviewer"), Speaker("bob", label="candidate")
@@ -43,6 +58,88 @@ def test_any_text_goes_over_the_wire(text: str, words: list[str]) -> None:
     (message,) = sent(said)
     envelope = parse(message)
     assert (envelope.item, envelope.room, envelope.session, envelope.seq) == (said, "room 🎙️", "RM", 1)
+
+
+short = st.text(st.characters(codec="utf-8"), max_size=64)
+long = st.builds(lambda text, times: text * times, short, st.sampled_from([1, 1, 1, 20, 300, 3000]))
+times = st.integers(-1000, 10**7).map(lambda milliseconds: milliseconds / 1000)
+counts = st.integers(0, 10**6)
+
+
+def many(entries: st.SearchStrategy[Any], most: int) -> st.SearchStrategy[tuple[Any, ...]]:
+    """None, a few or many of them."""
+    sizes = st.sampled_from([0, 1, 2, most])
+    return sizes.flatmap(lambda size: st.lists(entries, min_size=size, max_size=size)).map(tuple)
+
+
+speakers = st.builds(Speaker, short, short, short, short)
+all_items: st.SearchStrategy[Item] = st.one_of(
+    st.builds(
+        Segment,
+        segment_id=short,
+        revision=counts,
+        final=st.booleans(),
+        speaker=speakers,
+        track_sid=short,
+        source=short,
+        start=times,
+        end=times,
+        text=long,
+        words=many(st.builds(Word, long, times, times), 20),
+        language=short,
+        confidence=st.none() | st.integers(0, 10_000).map(lambda share: share / 10_000),
+    ),
+    st.builds(
+        Window,
+        window_id=counts,
+        revision=counts,
+        start=times,
+        end=times,
+        complete=st.booleans(),
+        pending=many(short, 400),
+        turns=many(st.builds(Turn, speakers, times, times, long), 8),
+        words=counts,
+        segments=counts,
+    ),
+    st.builds(Gap, speakers, short, times, times, st.sampled_from(Reason)),
+    st.builds(
+        Status, st.sampled_from(State), st.none() | st.sampled_from(Reason), st.none() | speakers, short
+    ),
+    st.builds(
+        End,
+        segments=counts,
+        words=counts,
+        windows=counts,
+        gaps=counts,
+        started_at=short,
+        ended_at=short,
+        accounting=many(st.builds(Accounting, speakers, heard=times, sent=times, reconnects=counts), 120),
+    ),
+)
+
+
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@given(all_items, short, short)
+def test_every_item_arrives_as_it_was(item: Item, room: str, session: str) -> None:
+    """Whatever its size, in messages that all fit, and none of them alone is taken for the item."""
+    messages = encode(item, room=room, session=session, seq=7)
+    assert max(map(len, messages)) <= MAX_BYTES
+    assert joined(messages) == item
+    envelopes = [parse(message) for message in messages]
+    assert {(one.room, one.session, one.seq) for one in envelopes} == {(room, session, 7)}
+    assert [one.part for one in envelopes] == list(range(1, len(messages) + 1))
+
+
+def test_a_huge_word_arrives_whole() -> None:
+    """Its pieces are one word again."""
+    said = segment("x" * 70_000 + " y", (Word("x" * 70_000, 0.0, 1.0), Word("y", 1.0, 1.5)))
+    assert joined(sent(said)) == said
+
+
+def test_half_a_surrogate_pair_is_sent_as_a_question_mark() -> None:
+    """It is no text; the item must not be lost for it."""
+    (message,) = sent(segment("a\ud83dz"))
+    assert json.loads(message)["text"] == "a?z"
 
 
 def test_interims_have_no_number() -> None:
@@ -93,6 +190,90 @@ def test_half_an_item_is_never_given_out() -> None:
     whole = joiner.feed(sent(segment("fine"), 2)[0])
     assert whole is not None
     assert whole.item == segment("fine")
+
+
+def test_parts_of_an_older_version_are_not_mixed_in() -> None:
+    """The second part of an interim that has been overtaken by a longer one."""
+    old, new = segment("a" * 40_000), replace(segment("b" * 60_000), revision=2)
+    joiner = Joiner()
+    assert joiner.feed(sent(new)[0]) is None
+    assert joiner.feed(sent(old)[1]) is None
+    assert [joiner.feed(message) for message in sent(new)[1:]] == [None] * (len(sent(new)) - 1)
+
+
+def test_an_item_sent_anew_is_joined_anew() -> None:
+    """The first part again: what was there is forgotten."""
+    messages = sent(segment("a" * 40_000))
+    joiner = Joiner()
+    joiner.feed(messages[0])
+    whole = [joiner.feed(message) for message in messages][-1]
+    assert whole is not None
+    assert (whole.item, whole.part, whole.parts) == (segment("a" * 40_000), 1, 1)
+
+
+def test_parts_that_never_complete_are_forgotten() -> None:
+    """A reader of days does not collect halves."""
+    joiner = Joiner()
+    items = [replace(segment("a" * 40_000), segment_id=str(number)) for number in range(MAX_INCOMPLETE + 1)]
+    for item in items:
+        joiner.feed(sent(item)[0])
+    assert [joiner.feed(message) for message in sent(items[0])[1:]][-1] is None
+    assert [joiner.feed(message) for message in sent(items[-1])[1:]][-1] is not None
+
+
+@pytest.mark.parametrize(
+    ("part", "parts"), [(0, 2), (3, 2), (-1, -1), (1.0, 2), (True, 2), ("1", 2), (1, None)]
+)
+def test_parts_are_counted_from_one(part: object, parts: object) -> None:
+    """A part that cannot be is refused."""
+    fields = json.loads(sent(segment("hi"))[0]) | {"part": part, "parts": parts}
+    with pytest.raises(MessageError):
+        parse(json.dumps(fields))
+
+
+def test_a_gap_has_no_parts() -> None:
+    """Only what can be large is cut."""
+    gap = Gap(ANNA, "TR", 0.0, 1.0, Reason.OVERFLOW)
+    fields = json.loads(sent(gap)[0]) | {"part": 1, "parts": 2}
+    with pytest.raises(MessageError, match="gap"):
+        Joiner().feed(json.dumps(fields))
+
+
+@pytest.mark.parametrize("data", [b"[]", b"null", b"7", b'"v"'])
+def test_json_that_is_no_object_is_refused(data: bytes) -> None:
+    """The complaint says what was expected."""
+    with pytest.raises(MessageError, match="JSON object"):
+        parse(data)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def replaced(data: st.DataObject, value: Any) -> Any:
+    """A copy of `value` with one thing in it, at any depth, taken away or replaced by anything."""
+    if isinstance(value, dict) and value and data.draw(st.booleans()):
+        name = data.draw(st.sampled_from(sorted(value)))
+        if data.draw(st.booleans()):
+            return {key: one for key, one in value.items() if key != name}
+        return {**value, name: replaced(data, value[name])}
+    if isinstance(value, list) and value and data.draw(st.booleans()):
+        return [replaced(data, value[0]), *value[1:]]
+    return data.draw(json_values)
+
+
+@settings(max_examples=300, suppress_health_check=list(HealthCheck))
+@given(all_items.filter(lambda item: len(encode(item, room="r", session="s", seq=1)) == 1), st.data())
+def test_anything_may_be_wrong_inside_a_message(item: Item, data: st.DataObject) -> None:
+    """At any depth, of any type: read as something, or refused with MessageError."""
+    fields = json.loads(encode(item, room="r", session="s", seq=1)[0])
+    try:
+        Joiner().feed(json.dumps(replaced(data, {**fields, "part": 1, "parts": 1})))
+    except MessageError:
+        return
 
 
 @given(st.binary(max_size=200))
