@@ -39,7 +39,7 @@ from agent.rtc.silero import SileroModel
 from agent.settings import Settings
 from agent.sinks.outbox import Outbox
 from agent.sinks.protocol import Outgoing, Sink
-from agent.store.protocol import Opened, Writer
+from agent.store.protocol import Opened, Store
 from agent.stt.protocol import Recognizer
 from agent.track_task import TrackTask, track_settings
 
@@ -77,7 +77,7 @@ class Session:
         *,
         model: SileroModel,
         recognizer: Recognizer,
-        store: Writer,
+        store: Store,
     ) -> None:
         """`events` must have been made before the room was connected."""
         self._room = room
@@ -115,6 +115,9 @@ class Session:
         opened = await self._store.open_session(self._room.name, sid, started_at)
         self._started_at = started_at
         self._begin_from(opened)
+        if opened.last_seq:
+            segments = [segment for _, segment in await self._store.segments(sid)]
+            self._buffer.restore(segments, [window for _, window in await self._store.windows(sid)])
         self._outboxes = [Outbox(sink) for sink in sinks]
         self._recorder = Recorder(self._store, sid, opened, self._publish)
         async with asyncio.TaskGroup() as group:
@@ -378,7 +381,6 @@ class Session:
             self._settings.window_seconds,
             self._settings.window_overlap_seconds,
             allowed_lateness_seconds=self._settings.allowed_lateness,
-            revisions=opened.last_windows,
         )
 
     def _accounting(self) -> list[Accounting]:

@@ -3,20 +3,18 @@
 Window k covers `[k * hop, k * hop + size)` of room time, `hop = size - overlap`. A word belongs to a window
 by the middle of its time, so with overlap 0 each word is in exactly one. A window closes when the watermark
 (the earliest time at which somebody's speech may still change) passes its end, at the latest the allowed
-lateness after its end, then with `complete` false; what comes later makes its next revision.
+lateness after its end, then with `complete` false; what comes later makes its next revision. The words of all
+windows are kept for that (some megabytes for a day of talk): a revision always holds everything.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from agent.core.model import Segment, Speaker, Turn, Window, Word
-
-RETAINED_SECONDS = 30.0
-"""A complete window is kept so long: a correction of a track's clock can still move a word into it."""
 
 
 class TranscriptLike(Protocol):
@@ -47,13 +45,16 @@ class _Share:
 
 
 @dataclass(slots=True)
-class _Open:
-    """A window that may still change."""
+class _Content:
+    """A window as it is now."""
 
     shares: list[_Share] = field(default_factory=list)
     revision: int = 0
+    """That of the version which readers have, 0 when they have none."""
     changed: bool = False
+    """It has words that readers do not have."""
     complete: bool = False
+    """Readers were told that nothing is awaited."""
 
 
 class TranscriptBuffer:
@@ -70,10 +71,8 @@ class TranscriptBuffer:
         min_transcripts_for_evaluation: int = 1,
         *,
         allowed_lateness_seconds: float = 10.0,
-        revisions: Mapping[int, int] | None = None,
     ) -> None:
-        """`revisions` are those of windows that a predecessor has closed (window_id -> revision).
-
+        """
         Raises:
             ValueError: the size is not positive, or the overlap is negative or not smaller than the size.
         """
@@ -85,8 +84,9 @@ class TranscriptBuffer:
             raise ValueError("the overlap must leave at least a microsecond of hop")
         self._lateness = allowed_lateness_seconds
         self._min_segments = min_transcripts_for_evaluation
-        self._windows: dict[int, _Open] = {}
-        self._revisions = dict(revisions or {})
+        self._windows: dict[int, _Content] = {}
+        self._unsettled: set[int] = set()
+        self._watermark = float("-inf")
         self._ready: deque[Window] = deque()
         self._lines = 0
 
@@ -98,6 +98,20 @@ class TranscriptBuffer:
             for k in self._windows_of(word.middle):
                 self._put(k, segment, word, text)
 
+    def restore(self, segments: Iterable[Segment], windows: Iterable[Window]) -> None:
+        """Go on for a predecessor: `segments` are its finals, `windows` the last revisions that it closed.
+
+        Windows that it did not close, or closed before it had all their words, close again with all of them.
+        """
+        for segment in segments:
+            self.add(segment)
+        for stored in windows:
+            content = self._windows.setdefault(stored.window_id, _Content())
+            content.revision, content.complete = stored.revision, stored.complete
+            content.changed = bool(content.shares) and _text(content) != stored.text
+            if content.complete and not content.changed:
+                self._unsettled.discard(stored.window_id)
+
     def advance(
         self, now: float, watermark: float, pending: Sequence[tuple[str, float]] = ()
     ) -> list[Window]:
@@ -105,30 +119,24 @@ class TranscriptBuffer:
 
         `pending` are (label, room time from which that speaker's speech is unanswered).
         """
+        self._watermark = max(self._watermark, watermark)
         closed = []
-        for k in sorted(self._windows):
+        for k in sorted(self._unsettled):
             window, end = self._windows[k], self._end(k)
-            complete = end <= watermark
-            due = complete or now >= end + self._lateness
-            if due and (window.changed or complete != window.complete):
+            complete = end <= self._watermark
+            news = window.changed or (complete and not window.complete)
+            if news and (complete or now >= end + self._lateness):
                 waiting = () if complete else tuple(label for label, since in pending if since < end)
                 closed.append(self._close(k, window, complete, waiting))
-            if end + RETAINED_SECONDS <= watermark:
-                del self._windows[k]
         return closed
 
     def close(self) -> list[Window]:
         """Close every window as complete, in order: nobody's speech is awaited any more."""
-        return [
-            self._close(k, window, True, ())
-            for k, window in sorted(self._windows.items())
-            if window.changed or not window.complete
-        ]
+        return [self._close(k, self._windows[k], True, ()) for k in sorted(self._unsettled)]
 
     def next_end(self) -> float | None:
         """Room time at which the earliest window that has yet to close (or to be completed) ends, or None."""
-        waiting = (k for k, window in self._windows.items() if window.changed or not window.complete)
-        return min((self._end(k) for k in waiting), default=None)
+        return self._end(min(self._unsettled)) if self._unsettled else None
 
     def add_transcript(self, transcript: TranscriptLike) -> Window | None:
         """Take in a transcript of a source without a watermark; the oldest window that has closed, or None.
@@ -163,10 +171,9 @@ class TranscriptBuffer:
         return range(max(first, 0), moment_us // self._hop_us + 1)
 
     def _put(self, k: int, segment: Segment, word: Word, text: str) -> None:
-        window = self._windows.get(k)
-        if window is None:
-            window = self._windows[k] = _Open(revision=self._revisions.get(k, 0))
+        window = self._windows.setdefault(k, _Content())
         window.changed = True
+        self._unsettled.add(k)
         share = window.shares[-1] if window.shares else None
         if share is None or share.segment_id != segment.segment_id:
             share = _Share(segment.segment_id, segment.speaker, word.start, word.end, "", 0)
@@ -176,11 +183,12 @@ class TranscriptBuffer:
         share.text += text
         share.words += 1
 
-    def _close(self, k: int, window: _Open, complete: bool, pending: tuple[str, ...]) -> Window:
+    def _close(self, k: int, window: _Content, complete: bool, pending: tuple[str, ...]) -> Window:
         window.revision += 1
         window.changed = False
         window.complete = complete
-        self._revisions[k] = window.revision
+        if complete:
+            self._unsettled.discard(k)
         return Window(
             window_id=k,
             revision=window.revision,
@@ -200,7 +208,8 @@ def pieces(segment: Segment) -> list[tuple[Word, str]]:
     So text cut between words keeps its own punctuation and blanks, also in scripts that write none.
     """
     if not segment.words:
-        return []
+        whole = Word(segment.text, segment.start, segment.end)
+        return [(whole, segment.text + " ")] if segment.text.strip() else []
     starts: list[int] = []
     position = 0
     for word in segment.words:
@@ -228,6 +237,11 @@ def _turns(shares: Sequence[_Share]) -> tuple[Turn, ...]:
         else:
             turns.append(Turn(share.speaker, share.start, share.end, text))
     return tuple(turns)
+
+
+def _text(content: _Content) -> str:
+    """As `Window.text` has it."""
+    return "\n".join(f"{turn.speaker.label}: {turn.text}" for turn in _turns(content.shares))
 
 
 def _segment_of(transcript: TranscriptLike, number: int) -> Segment:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core.model import Segment, Speaker, Window, Word
-from agent.core.windows import RETAINED_SECONDS, TranscriptBuffer, pieces
+from agent.core.windows import TranscriptBuffer, pieces
 
 SPEAKERS = [Speaker(identity=name, label=name) for name in ("interviewer", "candidate")]
 
@@ -118,8 +118,8 @@ def test_the_order_of_arrival_does_not_matter(
     windows = []
     for segment in data.draw(st.permutations(meeting), label="arrival"):
         buffer.add(segment)
-        # nothing is known to be over, so nothing is forgotten: only the lateness closes windows
-        windows += buffer.advance(data.draw(st.floats(0, 500), label="now"), 0.0, [("candidate", 0.0)])
+        now, watermark = data.draw(st.tuples(st.floats(0, 500), st.floats(0, 500)), label="time")
+        windows += buffer.advance(now, watermark, [("candidate", 0.0)])
     windows += buffer.close()
     expected = at_once.close()
     assert [replace(one, revision=0) for one in newest(windows)] == [
@@ -184,15 +184,26 @@ def test_a_late_final_brings_the_next_revision_with_all_words() -> None:
     assert late.text == "interviewer: hello.\ncandidate: good morning."
 
 
-def test_a_complete_window_can_still_change_for_a_while() -> None:
-    """A correction of a track's clock moves words into the past; then the window is forgotten."""
+def test_a_complete_window_can_still_change() -> None:
+    """Much later a correction moves words into the past: the next revision has the old words too."""
     buffer = TranscriptBuffer(20.0, 0.0)
     buffer.add(said(1, [("hello", 1.0, 1.5)]))
     buffer.advance(20.0, 20.0)
     buffer.add(said(2, [("there", 19.0, 19.5)]))
-    (corrected,) = buffer.advance(20.0 + RETAINED_SECONDS, 20.0 + RETAINED_SECONDS)
-    assert (corrected.revision, corrected.complete, corrected.words) == (2, True, 2)
+    (corrected,) = buffer.advance(3600.0, 3600.0)
+    assert (corrected.revision, corrected.complete, words_in(corrected)) == (2, True, ["hello", "there"])
     assert buffer.close() == []
+
+
+def test_a_watermark_that_goes_back_takes_nothing_back() -> None:
+    """A window that was complete stays so."""
+    buffer = TranscriptBuffer(20.0, 0.0, allowed_lateness_seconds=0.0)
+    buffer.add(said(1, [("hello", 1.0, 1.5)]))
+    buffer.advance(20.0, 20.0)
+    assert buffer.advance(90.0, 5.0) == []
+    buffer.add(said(2, [("there", 19.0, 19.5)]))
+    (corrected,) = buffer.advance(91.0, 5.0)
+    assert corrected.complete
 
 
 def test_closed_windows_then_more_words() -> None:
@@ -209,11 +220,45 @@ def test_closed_windows_then_more_words() -> None:
     assert (third.window_id, third.revision, words_in(third)) == (1, 1, ["bye"])
 
 
-def test_a_successor_goes_on_with_the_numbers_of_its_predecessor() -> None:
-    """A window that another transcriber has closed twice comes next with revision 3."""
-    buffer = TranscriptBuffer(20.0, 0.0, revisions={0: 2})
-    buffer.add(said(1, [("hello", 1.0, 1.5), ("there", 21.0, 21.5)]))
-    assert [window.revision for window in buffer.close()] == [3, 1]
+def test_a_successor_goes_on_with_the_words_of_its_predecessor() -> None:
+    """A window across the change has the words of both, under the next number."""
+    first, second = TranscriptBuffer(20.0, 0.0), TranscriptBuffer(20.0, 0.0)
+    segments = [said(1, [("hello", 1.0, 1.5)]), said(2, [("there", 21.0, 21.5)])]
+    for segment in segments:
+        first.add(segment)
+    second.restore(segments, first.advance(41.0, 20.0))
+    second.add(said(3, [("again", 30.0, 30.5)]))
+    assert [(one.window_id, one.revision, words_in(one)) for one in second.advance(40.0, 40.0)] == [
+        (1, 1, ["there", "again"])
+    ]
+    second.add(said(4, [("late", 15.0, 15.5)]))
+    assert [(one.window_id, one.revision, words_in(one)) for one in second.close()] == [
+        (0, 2, ["hello", "late"])
+    ]
+
+
+def test_a_successor_closes_again_what_was_closed_too_early() -> None:
+    """Incomplete, or without a segment that was stored after it."""
+    first, second = TranscriptBuffer(20.0, 0.0, allowed_lateness_seconds=0.0), TranscriptBuffer(20.0, 0.0)
+    early, late = said(1, [("hello", 1.0, 1.5)]), said(2, [("there", 21.0, 21.5)])
+    first.add(early)
+    first.add(late)
+    windows = first.advance(40.0, 20.0)
+    assert [one.complete for one in windows] == [True, False]
+    second.restore([early, said(3, [("you", 2.0, 2.5)]), late], windows)
+    assert [(one.window_id, one.revision, words_in(one)) for one in second.close()] == [
+        (0, 2, ["hello", "you"]),
+        (1, 2, ["there"]),
+    ]
+
+
+def test_a_successor_with_other_windows_sends_no_empty_one() -> None:
+    """The setting was changed in between: a stored window of the old size has no words here."""
+    first, second = TranscriptBuffer(5.0, 0.0), TranscriptBuffer(100.0, 0.0)
+    segment = said(1, [("hello", 51.0, 51.5)])
+    first.add(segment)
+    second.restore([segment], first.close())
+    assert [(one.window_id, words_in(one)) for one in second.close()] == [(0, ["hello"])]
 
 
 def test_nothing_without_words_is_sent() -> None:
@@ -270,6 +315,8 @@ def test_an_utterance_across_a_border_is_shared_out() -> None:
         ("你好吗", ["你", "好", "吗"], ["你", "好", "吗 "]),
         ("ten", ["10"], ["10 "]),
         ("", [], []),
+        (" ", [], []),
+        ("no words at all", [], ["no words at all "]),
     ],
 )
 def test_pieces_of_a_text(text: str, words: list[str], cut: list[str]) -> None:

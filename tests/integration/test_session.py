@@ -261,3 +261,23 @@ async def test_somebody_comes_back_after_the_end(livekit: LiveKit, tmp_path: Pat
         assert last.words == 6
         listening = [one for one in room.heard.statuses if one == Status(State.LISTENING)]
         assert len(listening) >= 1
+
+
+async def test_second_transcriber_goes_on_with_the_windows_of_the_first(
+    livekit: LiveKit, tmp_path: Path
+) -> None:
+    """It takes the session over in mid window: the window has the words of both, under the next number."""
+    one_window = {"WINDOW_SECONDS": "600", "WINDOW_OVERLAP_SECONDS": "0"}
+    async with meeting(livekit, tmp_path, room="handed over", settings=one_window) as first:
+        anna = await first.join("anna", role="interviewer")
+        await first.say(anna, range(5))
+        await first.all_written()
+        async with meeting(livekit, tmp_path, room="handed over", settings=one_window) as second:
+            await first.ended()
+            await anna.microphone.heard(timeout=10)
+            await second.say(anna, range(5, 10))
+            await second.all_written()
+        info = await first.store.find_session("handed over")
+        assert info is not None
+        ((_, window),) = await first.store.windows(info.session)
+        assert window.get_text(include_speakers=False).split() == [*first.said.words, *second.said.words]
