@@ -181,7 +181,7 @@ class Settings(BaseModel):
     )
 
     ledger_seconds: float = _seconds(
-        120,
+        150,
         10,
         3600,
         "Audio kept of each track until the recognizer has answered it; what is older becomes a gap.",

@@ -37,7 +37,7 @@ def test_defaults_are_those_of_the_design() -> None:
         10,
         10,
     )
-    assert (settings.ledger_seconds, settings.recognizer_idle_seconds) == (120, 30)
+    assert (settings.ledger_seconds, settings.recognizer_idle_seconds) == (150, 30)
     assert (settings.max_utterance_seconds, settings.answer_timeout) == (20, 10)
     assert (settings.exclude_kinds, settings.exclude_sources) == (("egress",), ())
     assert (settings.host, settings.port, settings.worker_port) == ("127.0.0.1", 8000, 8081)

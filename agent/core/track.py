@@ -41,7 +41,7 @@ class TrackSettings:
     """Limits of one track; seconds."""
 
     gate: GateSettings = field(default_factory=GateSettings)
-    ledger_seconds: float = 120.0
+    ledger_seconds: float = 150.0
     """Audio kept while unanswered; what falls off becomes a gap."""
     idle_seconds: float = 30.0
     """A recognizer session without speech is closed after so long."""

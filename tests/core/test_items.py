@@ -97,3 +97,21 @@ def test_cleaned_text_can_go_anywhere(text: str) -> None:
     assert "\0" not in cleaned
     assert cleaned.encode().decode() == cleaned
     assert clean(cleaned) == cleaned
+
+
+def test_a_lost_utterance_of_which_nothing_was_shown_is_just_a_gap() -> None:
+    """There is no line to take back."""
+    (gap,) = maker().lost(utterance(), Reason.OVERFLOW)
+    assert isinstance(gap, Gap)
+
+
+def test_two_segments_never_share_an_id() -> None:
+    """More is told of an utterance after its final: the same track, the same millisecond, another id."""
+    make, spoken = maker(), utterance()
+    first = make.final(Answered(spoken, Answer("hello", (Token("hello", 2.5, 3.0),))))
+    spoken.begin_again()
+    second = make.final(Answered(spoken, Answer("there", (Token("there", 3.5, 4.0),))))
+    assert first is not None
+    assert second is not None
+    assert first.segment_id != second.segment_id
+    assert second.revision == 1
