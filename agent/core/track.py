@@ -21,7 +21,7 @@ from agent.core.items import ItemMaker
 from agent.core.ledger import Answer, Answered, Ledger, SendCommit, Utterance
 from agent.core.link import Link, LinkEvent, LinkState
 from agent.core.model import SAMPLE_RATE, Accounting, Gap, Reason, Segment, Speaker, Status
-from agent.core.timeline import Timeline
+from agent.core.timeline import STALL_SECONDS, Timeline
 
 MUTE_GRACE_SECONDS = 0.3
 """Audio that was on its way when the mute was announced is still heard."""
@@ -72,6 +72,7 @@ class TrackMachine:
         self._oldest_since = 0.0
         self._watermark = 0.0
         self._muted_at: float | None = None
+        self._unmuted = 0.0, 0.0
         self._ended_at: float | None = None
         self._reconnects = 0
         self._due_sends_at: float | None = None
@@ -104,9 +105,10 @@ class TrackMachine:
 
     def unmuted(self, now: float) -> list[Command]:
         """The participant unmuted the track."""
-        commands = self._close_utterance(now) if self._muted_at is not None else []
-        self._muted_at = None
-        return commands + self.tick(now)
+        if self._muted_at is None:
+            return []
+        self._unmuted, self._muted_at = (self._muted_at, now), None
+        return self._close_utterance(now) + self.tick(now)
 
     def ended(self, now: float) -> list[Command]:
         """No frame will follow: the tail is committed and its answer awaited."""
@@ -255,7 +257,13 @@ class TrackMachine:
         return self._missing(self._timeline.end())
 
     def _missing(self, span: tuple[float, float] | None) -> list[Command]:
-        return _emit(None if span is None else self._items.gap(*span, Reason.STALLED))
+        """The gap of frames that stayed away; while the track is muted nothing is missing."""
+        if span is None:
+            return []
+        first, last = self._unmuted if self._muted_at is None else (self._muted_at, float("inf"))
+        parts = [(span[0], min(span[1], first)), (max(span[0], last), span[1])]
+        gaps = [part for part in parts if part[1] - part[0] > STALL_SECONDS]
+        return [Emit(self._items.gap(*gap, Reason.STALLED)) for gap in gaps]
 
     def _apply(self, decision: Decision, now: float) -> list[Command]:
         self._take(decision, now)

@@ -19,12 +19,15 @@ from numpy.typing import NDArray
 from agent.core.commands import CloseSession, Command, Commit, Emit, OpenSession, SendAudio
 from agent.core.model import SAMPLE_RATE, Gap, Reason, Segment, Speaker, Status
 from agent.core.track import TrackMachine, TrackSettings
+from agent.core.transcript import Transcript
 from tests.core.simulated import Fate, Say, SimulatedSession, Spoken, audio_of
 
 BEGIN = 100.0
 """Room time at which the track begins."""
 FRAME = 800
 WINDOW = 512
+INTERIM_SAMPLES = SAMPLE_RATE // 2
+"""The service tells what it understands so far each time it has heard so much."""
 ANN = Speaker("ann", "Ann", "candidate", "candidate")
 
 
@@ -92,6 +95,8 @@ class Stage:
         self._answer_at = 0.0
         self._used_at = BEGIN
         self._said = ""
+        """The last text that the service told without being asked."""
+        self._transcript = Transcript()
         self._mark = float("-inf")
 
     # ---- the talker
@@ -205,9 +210,14 @@ class Stage:
 
     def _hear(self, pcm: bytes) -> list[Command]:
         assert self.session is not None, "audio is sent to no session"
+        before = self.session.samples
         self.session.send(pcm)
         self.heard_by_service += len(pcm) // 2
         self._used_at = self.now
+        if before // INTERIM_SAMPLES < self.session.samples // INTERIM_SAMPLES:
+            self._said = self.session.text() or self._said  # the echo of what was answered last
+            number, text = self._number, self._said
+            self._at(self.now + 0.02, lambda: self.machine.interim(number, text))
         return []
 
     # ---- time
@@ -249,6 +259,7 @@ class Stage:
             self.statuses.append((self.now, item))
         else:
             self.segments.append(item)
+            assert self._transcript.apply(item), "a version that readers cannot use"
             allowed = self._mark - self.plot.jitter_seconds - 1e-6
             assert all(word.start >= allowed for word in item.words), "a word from before the watermark"
 
@@ -292,6 +303,7 @@ class Stage:
             if not self._is_cut_off(word):
                 assert told[word.number] == 1 or self.is_in_gap(word), f"{word.text} was lost"
         self.check_times()
+        assert self._transcript.interims == (), "a line that never became final"
         sums = self.machine.accounting()
         assert sums.balanced
         assert sums.heard == self.machine._timeline.heard / SAMPLE_RATE
