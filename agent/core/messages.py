@@ -136,8 +136,8 @@ def _id(item: Item) -> str | int:
 
 
 def _version(envelope: Envelope) -> tuple[int, int]:
-    revision = 1 if isinstance(envelope.item, End) else envelope.item.revision  # type: ignore[union-attr]
-    return revision, envelope.parts
+    item = envelope.item
+    return item.revision if isinstance(item, Segment | Window) else 1, envelope.parts
 
 
 def _joined(parts: Sequence[Envelope]) -> Item:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from agent.core.fields import fields_of, item_from, seconds, type_of
+from agent.core.fields import dump, fields_of, item_from, number_in, seconds, texts_in, type_of
 from agent.core.model import (
     Accounting,
     End,
@@ -90,3 +90,29 @@ def test_silence_is_told_with_the_sums() -> None:
     """Readers see that heard is speech and silence."""
     (sums,) = fields_of(ITEMS[-1])["accounting"]
     assert sums["heard"] == sums["speech"] + sums["silence"]
+
+
+def test_json_is_compact_utf8() -> None:
+    """No blanks, no escapes for what UTF-8 can say, and a question mark for half a surrogate pair."""
+    assert dump({"a": ["\u00e9", "\ud800", 1.5]}) == '{"a":["\u00e9","?",1.5]}'.encode()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**400, True, "1", None])
+def test_a_number_is_finite_and_a_number(value: object) -> None:
+    """What no clock can show is refused."""
+    with pytest.raises((TypeError, ValueError, OverflowError)):
+        number_in({"start": value}, "start")
+
+
+@pytest.mark.parametrize("value", ["candidate", [1], [None], None])
+def test_a_list_of_texts_holds_only_texts(value: object) -> None:
+    """A text alone is no list of its letters."""
+    with pytest.raises(TypeError):
+        texts_in({"pending": value}, "pending")
+
+
+@pytest.mark.parametrize(("name", "value"), [("revision", True), ("final", 1), ("text", None), ("words", {})])
+def test_a_field_has_its_type(name: str, value: object) -> None:
+    """The complaint names the field."""
+    with pytest.raises(TypeError, match=name):
+        item_from("segment", {**fields_of(SEGMENT), name: value})

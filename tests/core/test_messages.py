@@ -172,6 +172,14 @@ def test_a_huge_window_arrives_whole() -> None:
     assert "".join(json.loads(message)["text"] for message in messages) == window.text
 
 
+def test_the_end_of_a_huge_meeting_arrives_whole() -> None:
+    """Two hundred speakers, each with sums."""
+    sums = tuple(Accounting(Speaker(f"speaker {number}"), heard=number) for number in range(200))
+    end = End(1, 2, 3, 4, "then", "now", sums)
+    assert len(sent(end)) > 1
+    assert joined(sent(end)) == end
+
+
 def test_parts_of_two_items_may_alternate() -> None:
     """Each item is joined for itself."""
     first, second = segment("a" * 40_000), segment("b" * 40_000)

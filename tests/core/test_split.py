@@ -126,6 +126,15 @@ def test_the_sums_of_many_speakers_are_shared_out() -> None:
     assert entries(parts_of("end", fields), "accounting") == fields["accounting"]
 
 
+def test_what_has_no_text_to_cut_stays_whole() -> None:
+    """A single letter, a label, the sums of a speaker: their part is too large rather than empty."""
+    parts = split("end", end_fields(End(1, 2, 3, 4, "a", "b", (Accounting(Speaker("x" * 3000)),))), LIMIT)
+    assert [len(part["accounting"]) for part in parts] == [1]
+    letter = segment("", ["x"])
+    letter["words"][0]["more"] = "y" * 3000
+    assert entries(split("segment", letter, LIMIT), "words") == letter["words"]
+
+
 texts = st.text(st.characters(codec="utf-8"), max_size=600)
 long_texts = st.builds(lambda text, times: text * times, texts, st.integers(1, 9))
 
