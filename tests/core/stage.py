@@ -65,6 +65,8 @@ class Plot:
     """A time in which commits are not answered."""
     open_seconds: float = 0.03
     answer_seconds: float = 0.05
+    one_by_one: bool = False
+    """An answer takes its time after the one before it, not after its commit."""
     settings: TrackSettings = field(default_factory=TrackSettings)
     wait_at_end: float = 400.0
     """How long the track may take to finish after its end."""
@@ -195,7 +197,10 @@ class Stage:
             self.placeless |= {int(text[1:]) for text in self.session.text().split()}
         self.session.commit(fate)
         number = self._number
-        self._answer_at = max(self._answer_at, self.now + self.plot.answer_seconds)
+        if self.plot.one_by_one:
+            self._answer_at = max(self._answer_at, self.now) + self.plot.answer_seconds
+        else:
+            self._answer_at = max(self._answer_at, self.now + self.plot.answer_seconds)
         while self.session.says:
             say = self.session.says.popleft()
             self._at(self._answer_at, lambda say=say: self._say(number, say))  # type: ignore[misc]

@@ -102,7 +102,17 @@ def test_stall_that_was_a_delay_is_undone() -> None:
     """Frames come 2 s late for 3 s and then catch up: the old times hold again."""
     timeline = Timeline()
     hear(timeline, [*steady(1.0, 20), *steady(4.0, 60), *([7.0] * 40), *steady(7.0, 20)])
+    times = [timeline.room_time(sample) for sample in range(0, timeline.heard, FRAME)]
+    assert times == sorted(times)
     assert timeline.room_time(timeline.heard) == pytest.approx(0.95 + timeline.heard / SAMPLE_RATE, abs=0.06)
+
+
+def test_times_rise_when_both_the_start_and_a_delay_are_undone() -> None:
+    """The first frames were late too: the catch-up shows an origin before all that were believed."""
+    timeline = Timeline()
+    hear(timeline, [*steady(1.1, 20), *steady(4.0, 60), *([7.0] * 40), *steady(6.9, 20)])
+    times = [timeline.room_time(sample) for sample in range(0, timeline.heard, FRAME)]
+    assert times == sorted(times)
 
 
 @pytest.mark.parametrize("parts_per_million", [-200, -50, 50, 200])

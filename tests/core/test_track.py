@@ -109,10 +109,10 @@ def test_unanswered_commit_is_a_drop_after_ten_seconds() -> None:
 
 
 def test_slow_recognizer_that_works_is_not_dropped() -> None:
-    """A backlog of a minute is answered bit by bit, each answer seconds after the one before."""
-    plot = Plot(steady_talk(1, 60, 3.0), 80, answer_seconds=9.0)
+    """A backlog of half a minute is answered bit by bit, each answer seconds after the one before."""
+    plot = Plot(steady_talk(1, 30, 3.0), 32, refusals=[Refusal(0, 30)], answer_seconds=4.0, one_by_one=True)
     stage = perform(plot)
-    assert len(stage.opened) == 1
+    assert [one for one in stage.opened if one > BEGIN + 31] == stage.opened[-1:]
 
 
 @pytest.mark.parametrize("seconds", [0, 3, 20, 60, 120])
@@ -136,6 +136,12 @@ def test_refusal_is_told_within_three_seconds_and_taken_back() -> None:
         (State.LISTENING, None),
     ]
     assert stage.statuses[0][0] - BEGIN - 1 <= 3
+
+
+def test_session_that_is_back_at_once_is_not_worth_a_status() -> None:
+    """It drops in mid speech and the answer comes ten seconds later: nothing was missing in between."""
+    stage = perform(Plot(steady_talk(1, 14), 16, drops=[3]))
+    assert stage.statuses == []
 
 
 def test_refusal_for_good_stops_and_leaves_gaps() -> None:
@@ -212,7 +218,7 @@ def test_frames_that_stop_in_a_mute_are_not_missing() -> None:
 
 def test_muted_twice_is_muted_once() -> None:
     """A second announcement does not open a new time of grace."""
-    stage = Stage(Plot(talk(3), 6, mutes=[(1, 5), (2.9, 5)]))
+    stage = Stage(Plot(talk(2.95, seconds=0.2), 6, mutes=[(1, 5), (2.9, 5)]))
     stage.play()
     assert stage.told == {}
 
