@@ -11,7 +11,6 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from _pytest.runner import runtestprotocol
 
 from agent.settings import ALIASES, Settings
 from local.child import kept
@@ -117,24 +116,3 @@ def postgres_url(postgres_server: Postgres) -> Iterator[str]:
     url = postgres_server.create_database()
     yield url
     postgres_server.drop_database(url)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-    """Media is real time: when another program took the processors, a live test is tried once more, aloud."""
-    if item.get_closest_marker("live") is None:
-        return None
-    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-    reports = runtestprotocol(item, log=False, nextitem=nextitem)
-    failed = [report for report in reports if report.failed]
-    if failed:
-        print(
-            f"\n{item.nodeid} failed and is tried once more:\n{failed[0].longreprtext[-1500:]}",
-            file=sys.stderr,
-        )
-        item._initrequest()  # type: ignore[attr-defined]
-        reports = runtestprotocol(item, log=False, nextitem=nextitem)
-    for report in reports:
-        item.ihook.pytest_runtest_logreport(report=report)
-    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
-    return True
