@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 from livekit import api, rtc
 
 from agent.core.model import Segment
@@ -34,11 +35,17 @@ class Said:
     """Marked words said into the room: text -> (identity, room time of the start)."""
 
     words: dict[str, tuple[str, float]] = field(default_factory=dict)
+    publishers: list[str] = field(default_factory=list)
+    """How well each saying was published: audio that was held up here is torn for every receiver."""
 
     def note(self, speaker: RoomSpeaker, clip: Clip, spoken: Spoken) -> None:
         for word in clip.words:
             at = speaker.room_time(spoken.wall_at(word.start))
             self.words[word.text] = (speaker.room.local_participant.identity, at)
+        self.publishers.append(
+            f"{speaker.room.local_participant.identity}: latest {spoken.latest_seconds:.3f} s, "
+            f"{'whole' if spoken.complete else 'cut off'}"
+        )
 
 
 @dataclass(slots=True)
@@ -99,9 +106,20 @@ class Meeting:
 
     async def all_written(self, timeout: float = 10) -> None:
         """Wait until every word said so far has come back."""
-        await self.heard.wait_until(
-            lambda: set(self.said.words) <= set(written(self.heard.finals)), timeout=timeout
-        )
+        try:
+            await self.heard.wait_until(
+                lambda: set(self.said.words) <= set(written(self.heard.finals)), timeout=timeout
+            )
+        except TimeoutError:
+            missing = [text for text in self.said.words if text not in written(self.heard.finals)]
+            told = [
+                f"missing {[(text, self.said.words[text]) for text in missing]}",
+                f"gaps {self.heard.gaps}",
+                f"published {self.said.publishers}",
+                f"finals {[(one.start, one.end, one.text) for one in self.heard.finals]}",
+                f"recognizer {self.stats()}",
+            ]
+            pytest.fail("\n".join(told))
 
     def check_words(self, tolerance: float = WORD_TIME_TOLERANCE) -> None:
         """Every word once, under the right speaker, within `tolerance` seconds of the right time."""
