@@ -32,6 +32,7 @@ from agent.rtc.events import (
     RoomEvent,
     TrackEnded,
     TrackMuted,
+    TrackPublished,
     TrackStarted,
 )
 from agent.rtc.room import RoomEvents
@@ -89,7 +90,7 @@ class Session:
         self._store = store
         self._tracks: dict[str, _Track] = {}
         self._ending: list[_Track] = []
-        self._spoken: set[str] = set()
+        self._publishers: set[str] = set()
         self._transcript = Transcript()
         self._counts = {"windows": 0, "gaps": 0}
         self._lost_at: float | None = None
@@ -150,6 +151,11 @@ class Session:
 
     def _handle(self, event: RoomEvent) -> None:
         match event:
+            case TrackPublished(identity):
+                self._publishers.add(identity)
+                if self._said_end:
+                    self._said_end = False
+                    self._record(Status(State.LISTENING))
             case TrackStarted():
                 self._start_track(event)
             case TrackEnded(track_sid):
@@ -196,10 +202,6 @@ class Session:
             task.muted(True)
         runner = self._group.create_task(self._run_track(task, event), name=f"track {event.track_sid}")
         self._tracks[event.track_sid] = _Track(task, runner, event)
-        self._spoken.add(event.identity)
-        if self._said_end:
-            self._said_end = False
-            self._record(Status(State.LISTENING))
         log.info("track started", extra={"action": "track_started", "track_sid": event.track_sid})
 
     def _end_track(self, track_sid: str) -> None:
@@ -294,12 +296,12 @@ class Session:
                 self.stop("another transcriber has taken over")
             if self._tracks or self._ending or self._speaker_present():
                 alone_since = now
-            elif self._spoken and now - alone_since >= ALONE_SECONDS:
+            elif self._publishers and now - alone_since >= ALONE_SECONDS:
                 self._say_end()
 
     def _speaker_present(self) -> bool:
         """True while somebody who has had a track is in the room, even without one now."""
-        return any(identity in self._room.remote_participants for identity in self._spoken)
+        return any(identity in self._room.remote_participants for identity in self._publishers)
 
     def _close_windows(self, now: float) -> None:
         end = self._buffer.next_end()

@@ -8,6 +8,13 @@ from livekit import rtc
 
 
 @dataclass(frozen=True, slots=True)
+class TrackPublished:
+    """Somebody offers an audio track that is to be transcribed; it may be gone before it is received."""
+
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
 class TrackStarted:
     """An audio track is being received."""
 
@@ -60,7 +67,8 @@ class RoomClosed:
 
 
 RoomEvent = (
-    TrackStarted
+    TrackPublished
+    | TrackStarted
     | TrackEnded
     | TrackMuted
     | ParticipantLeft

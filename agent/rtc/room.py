@@ -19,6 +19,7 @@ from agent.rtc.events import (
     RoomEvent,
     TrackEnded,
     TrackMuted,
+    TrackPublished,
     TrackStarted,
 )
 
@@ -86,6 +87,7 @@ class RoomEvents:
         self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant
     ) -> None:
         if self._wanted(publication, participant):
+            self._put(TrackPublished(participant.identity))
             publication.set_subscribed(True)
 
     def _on_subscribed(

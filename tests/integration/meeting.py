@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from livekit import api, rtc
 
 from agent.core.model import Segment
+from agent.rtc.connect import connect
 from agent.rtc.silero import SileroModel
 from agent.settings import Settings
 from agent.store import open_store
@@ -73,8 +74,13 @@ class Meeting:
         sample_rate: int = 48_000,
         channels: int = 1,
         publish: bool = True,
+        until_heard: bool = True,
     ) -> RoomSpeaker:
-        """A person who joins with a live microphone; leaves at the latest when the meeting ends."""
+        """A person who joins with a live microphone; leaves at the latest when the meeting ends.
+
+        `until_heard`: return only when the transcriber has subscribed to the microphone, else as soon as it
+        is published.
+        """
         speaker = await self.stack.enter_async_context(
             RoomSpeaker(sample_rate=sample_rate, channels=channels)
         )
@@ -88,11 +94,19 @@ class Meeting:
             kind=kind,
         )
         await speaker.join(self.livekit.url, token, publish=publish)
-        if publish and self.transcriber_visible:
+        if not (publish and until_heard):
+            await self.eventually(lambda: self._seen(identity, publish))
+            return speaker
+        if self.transcriber_visible:
             await speaker.microphone.heard(timeout=10)
-        elif publish:
+        else:
             await asyncio.sleep(1.5)  # a hidden subscriber is announced to nobody
         return speaker
+
+    def _seen(self, identity: str, publish: bool) -> bool:
+        """True when the observer knows of this person, and of a track if there is to be one."""
+        person = self.heard.room.remote_participants.get(identity)
+        return person is not None and bool(person.track_publications) >= publish
 
     async def say(
         self, speaker: RoomSpeaker, numbers: Sequence[int], *, words_per_sentence: int = 5, pause: float = 1.0
@@ -193,9 +207,7 @@ async def meeting(
         rtc_room = rtc.Room()
         token = transcriber_token(livekit, room, hidden=hidden)
         running = asyncio.create_task(
-            transcriber.run(
-                rtc_room, lambda: rtc_room.connect(livekit.url, token, rtc.RoomOptions(auto_subscribe=False))
-            )
+            transcriber.run(rtc_room, partial(connect, rtc_room, livekit.url, token))
         )
         stack.push_async_callback(rtc_room.disconnect)
         stack.push_async_callback(_stop, transcriber, running)

@@ -207,10 +207,11 @@ async def test_silence_costs_nothing(livekit: LiveKit, tmp_path: Path) -> None:
         await room.eventually(lambda: room.stats()["open_sessions"] == 0, timeout=5)
 
 
-async def test_nobody_says_anything(livekit: LiveKit, tmp_path: Path) -> None:
-    """A silent meeting ends with an empty, closed record."""
+@pytest.mark.parametrize("heard", [True, False])
+async def test_nobody_says_anything(livekit: LiveKit, tmp_path: Path, heard: bool) -> None:
+    """A silent meeting ends with an empty, closed record, also when nobody stays long enough to be heard."""
     async with meeting(livekit, tmp_path) as room:
-        anna = await room.join("anna", role="interviewer")
+        anna = await room.join("anna", role="interviewer", until_heard=heard)
         await anna.leave()
         end = await room.heard.wait_for(lambda message: isinstance(message.item, End), timeout=10)
         assert isinstance(end.item, End)
