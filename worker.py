@@ -29,6 +29,7 @@ from livekit.agents import (
 
 from agent.errors import SettingsError, TranscriptionError
 from agent.logs import set_up_logs
+from agent.rtc.connect import connect as join_room
 from agent.rtc.silero import load_model
 from agent.settings import Settings, load_settings
 from agent.transcriber import Transcriber
@@ -157,9 +158,7 @@ async def transcribe_one(settings: Settings, room_name: str) -> None:
     transcriber = Transcriber(settings, load_model())
     stop = _stop_on_signals()
     running = asyncio.create_task(
-        transcriber.run(
-            room, lambda: room.connect(settings.livekit_url, token, rtc.RoomOptions(auto_subscribe=False))
-        ),
+        transcriber.run(room, partial(join_room, room, settings.livekit_url, token)),
         name="transcriber",
     )
     stopped = asyncio.create_task(stop.wait(), name="stop")

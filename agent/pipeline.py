@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from livekit import rtc
 
 from agent.core.model import Segment, Word
+from agent.rtc.connect import connect as join_room
 from agent.rtc.silero import load_model
 from agent.settings import Settings
 from agent.sinks.protocol import Outgoing
@@ -93,7 +94,7 @@ class AudioPipeline:
         self._transcriber = Transcriber(self._settings, load_model(), [self._sink])
 
         async def connect() -> None:
-            await room.connect(self._settings.livekit_url, self._token, rtc.RoomOptions(auto_subscribe=False))
+            await join_room(room, self._settings.livekit_url, self._token)
             if room.name != self._room_name:
                 raise ValueError(f"livekit_token is for room {room.name!r}, not {self._room_name!r}")
 

@@ -9,6 +9,7 @@ from livekit import rtc
 
 from agent.core.model import Item
 from agent.logs import bind_log_fields
+from agent.rtc.connect import CONNECT_SECONDS
 from agent.rtc.room import RoomEvents
 from agent.rtc.silero import SileroModel
 from agent.session import Session
@@ -19,8 +20,6 @@ from agent.sinks.registry import ROOM_SINKS
 from agent.store import open_store
 from agent.store.protocol import Reader
 from agent.stt.registry import create_recognizer
-
-CONNECT_SECONDS = 15.0
 
 
 class Transcriber:

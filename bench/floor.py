@@ -14,6 +14,8 @@ import sys
 
 from livekit import rtc
 
+from agent.rtc.connect import connect
+
 
 class Floor:
     """Drains every audio track of its rooms."""
@@ -27,7 +29,7 @@ class Floor:
         """Enter a room; its audio tracks are drained from now on."""
         room = rtc.Room()
         room.on("track_subscribed", self._on_track)
-        await room.connect(url, token, rtc.RoomOptions(auto_subscribe=True))
+        await connect(room, url, token, auto_subscribe=True)
         return room
 
     def _on_track(self, track: rtc.Track, *_: object) -> None:

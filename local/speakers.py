@@ -25,6 +25,7 @@ from typing import Final, Self
 from livekit import api, rtc
 
 from agent.errors import LocalPartError
+from agent.rtc.connect import connect
 from local.listener import Listener, Received, ReceivedText
 from local.live_track import LiveTrack, Pcm, Spoken, resample
 
@@ -44,7 +45,6 @@ MEDIA_PATH_SECONDS: Final = 0.05
 """Measured (tests/integration/test_speakers.py prints it): 0.037 to the arrival of a 10 ms frame, 0.05 by
 the receiver's count of samples from its first frame."""
 
-CONNECT_SECONDS: Final = 15.0
 LEAVE_SECONDS: Final = 5.0
 
 
@@ -79,10 +79,9 @@ def participant_token(
     return token.to_jwt()
 
 
-async def _connect(room: rtc.Room, url: str, token: str, *, subscribe: bool) -> None:
+async def _join(room: rtc.Room, url: str, token: str, *, subscribe: bool) -> None:
     try:
-        async with asyncio.timeout(CONNECT_SECONDS):
-            await room.connect(url, token, rtc.RoomOptions(auto_subscribe=subscribe))
+        await connect(room, url, token, auto_subscribe=subscribe)
     except (rtc.ConnectError, TimeoutError) as error:
         raise LocalPartError(
             f"could not join a room at {url}: {error or 'no answer'}; is it the server that the token is for?"
@@ -124,7 +123,7 @@ class RoomSpeaker:
         Raises:
             LocalPartError: no connection within 15 s, or refused.
         """
-        await _connect(self.room, url, token, subscribe=subscribe)
+        await _join(self.room, url, token, subscribe=subscribe)
         if publish:
             await self.publish("microphone")
 
@@ -195,7 +194,7 @@ async def listening(url: str, token: str) -> AsyncIterator[Listener]:
     room = rtc.Room()
     async with Listener(room) as listener:
         try:
-            await _connect(room, url, token, subscribe=False)
+            await _join(room, url, token, subscribe=False)
             yield listener
         finally:
             await _disconnect(room)

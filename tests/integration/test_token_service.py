@@ -22,6 +22,7 @@ import pytest
 import pytest_asyncio
 from livekit import api, rtc
 
+from agent.rtc.connect import connect
 from agent.store import open_store
 from agent.store.protocol import Stored
 from local.livekit.server import LiveKitServer
@@ -62,7 +63,7 @@ async def service(livekit: LiveKit, tmp_path: Path) -> AsyncIterator[RunningServ
 async def joined(url: str, token: str) -> AsyncIterator[rtc.Room]:
     """A participant in a room."""
     room = rtc.Room()
-    await room.connect(url, token, rtc.RoomOptions(auto_subscribe=False))
+    await connect(room, url, token)
     try:
         yield room
     finally:
