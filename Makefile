@@ -13,7 +13,7 @@ demo: setup ## an interview on this machine, transcribed live; ONCE=1 ends by it
 	@$(PYTHON) -m local.demo $(if $(ONCE),--once)
 
 test: setup ## all tests, on a real LiveKit server; ARGS="-k word" for some of them
-	@$(PYTHON) -m pytest $(ARGS)
+	@$(PYTHON) -m pytest -n 2 --dist load --maxschedchunk 1 $(ARGS)
 
 check: setup ## format, lint, types and the rules of the architecture
 	@$(PYTHON) -m ruff format --check .

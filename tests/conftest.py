@@ -54,10 +54,21 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test that asks for the server is a live one."""
+    """A test that asks for the server is a live one. Those come last, the longest of them first.
+
+    So tests that only compute are over when sound is to be heard at the right time, and of the processes that
+    share the tests none is left with a long one at the end.
+    """
     for item in items:
         if "livekit" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.live)
+    items.sort(key=lambda item: (bool(item.get_closest_marker("live")), -_time_limit(item)))
+
+
+def _time_limit(item: pytest.Item) -> float:
+    """Seconds, of those that have one of their own."""
+    limit = item.get_closest_marker("timeout")
+    return float(limit.args[0]) if limit else 0.0
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
