@@ -1,8 +1,8 @@
 """One published audio track that behaves like a live microphone: a frame every 10 ms, silence included.
 
-Frames go to a source without a queue, so the time a frame is handed over is the time it is encoded.
-A pump that was held up hands over what is due in one burst, as a sound card does; the receiver's jitter
-buffer then keeps more audio for some seconds (measured: 0.12 s held up, 0.16 s instead of 0.05 s).
+Frames wait `LEAD_SECONDS` in LiveKit's own queue, which sends one every 10 ms by a clock of its own. So a
+program that is held up for less (somebody joins, a clip is made) is not heard to stutter, and the time a
+frame leaves is known when it is handed over: the queue never runs empty.
 """
 
 from __future__ import annotations
@@ -21,8 +21,11 @@ Pcm = npt.NDArray[np.int16]
 """Shape (samples,) for mono, (samples, channels) otherwise."""
 
 FRAME_SECONDS: Final = 0.010
-CATCH_UP_SECONDS: Final = 0.2
-"""A pump that was held up longer than this goes on from now; up to this it hands over what is due at once."""
+LEAD_SECONDS: Final = 0.3
+"""From the hand-over of a frame to its being sent."""
+
+QUEUE_MS: Final = 1_000
+"""Room in LiveKit's queue: more than ever waits in it, so that handing over never blocks."""
 
 SOURCES: Final = {
     "microphone": rtc.TrackSource.SOURCE_MICROPHONE,
@@ -33,28 +36,28 @@ SOURCES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """What was handed over of one saying, and when."""
+    """What was sent of one saying, and when."""
 
     sample_rate: int
     """Hz, of the track."""
     samples: int
-    """Handed over, per channel; fewer than given when the speaker was cut off."""
+    """Sent, per channel; fewer than given when the speaker was cut off."""
     complete: bool
     """False when it was cut off (leave, unpublish, cancelled)."""
     started_at_wall: float
-    """Unix time at which sample 0 was handed over."""
+    """Unix time at which sample 0 was sent."""
     frame_walls: Sequence[float]
-    """Unix time of the hand-over of every 10 ms frame; the first one holds sample 0 at its start."""
+    """Unix time of the sending of every 10 ms frame; the first one holds sample 0 at its start."""
     latest_seconds: float
-    """How late its latest frame was handed over; above 0.02 the machine was too busy for exact times."""
+    """How late its latest frame was handed over, 0 for in time; more is a hole in the sound."""
 
     @property
     def seconds(self) -> float:
-        """Length of what was handed over."""
+        """Length of what was sent."""
         return self.samples / self.sample_rate
 
     def wall_at(self, seconds: float) -> float:
-        """Unix time at which the sample `seconds` into the saying was handed over."""
+        """Unix time at which the sample `seconds` into the saying was sent."""
         if not self.frame_walls:
             return self.started_at_wall + seconds
         index = min(max(int(seconds / FRAME_SECONDS), 0), len(self.frame_walls) - 1)
@@ -72,24 +75,27 @@ class _Saying:
         self.latest_seconds = 0.0
         self.over = asyncio.Event()
 
-    def take(self, samples: int, late_seconds: float) -> Pcm:
-        """The next `samples`, padded with silence at the end."""
+    def take(self, samples: int, sent_at: float, late_seconds: float) -> Pcm:
+        """The next `samples`, to be sent at the Unix time `sent_at`; padded with silence at the end."""
         part = self.pcm[self.position : self.position + samples]
         self.position += len(part)
-        self.walls.append(time.time())
+        self.walls.append(sent_at)
         self.latest_seconds = max(self.latest_seconds, late_seconds)
         if len(part) == samples:
             return part
         rest = np.zeros((samples - len(part), *part.shape[1:]), np.int16)
         return np.concatenate([part, rest])
 
-    def spoken(self) -> Spoken:
+    def spoken(self, now: float) -> Spoken:
+        """What was sent until the Unix time `now`; later frames were taken back."""
+        walls = tuple(wall for wall in self.walls if wall < now)
+        samples = min(len(walls) * (self.sample_rate // 100), self.position)
         return Spoken(
             sample_rate=self.sample_rate,
-            samples=self.position,
-            complete=self.position >= len(self.pcm),
-            started_at_wall=self.walls[0] if self.walls else time.time(),
-            frame_walls=tuple(self.walls),
+            samples=samples,
+            complete=samples >= len(self.pcm),
+            started_at_wall=walls[0] if walls else now,
+            frame_walls=walls,
             latest_seconds=self.latest_seconds,
         )
 
@@ -107,7 +113,7 @@ class LiveTrack:
         self.channels = channels
         self.dtx = dtx
         self.stalls = 0
-        """Times the pump was held up longer than `CATCH_UP_SECONDS`; its audio then has a hole in time."""
+        """Times the pump was held up longer than `LEAD_SECONDS`; its audio then has a hole in time."""
         self._participant = participant
         self._turn = asyncio.Lock()
         self._saying: _Saying | None = None
@@ -127,8 +133,7 @@ class LiveTrack:
         """Publish (again) and start sending."""
         if self._pump_task is not None:
             raise RuntimeError("the track is published already")
-        # Size 0: no queue and no second clock between us and the encoder; frames must then be 10 ms.
-        self._native = rtc.AudioSource(self.sample_rate, self.channels, queue_size_ms=0)
+        self._native = rtc.AudioSource(self.sample_rate, self.channels, queue_size_ms=QUEUE_MS)
         self._track = rtc.LocalAudioTrack.create_audio_track(self.source, self._native)
         options = rtc.TrackPublishOptions(source=SOURCES[self.source], dtx=self.dtx)
         self._publication = await self._participant.publish_track(self._track, options)
@@ -146,7 +151,7 @@ class LiveTrack:
             await self._publication.wait_for_subscription()
 
     async def say(self, pcm: Pcm | bytes, sample_rate: int | None = None) -> Spoken:
-        """Send `pcm` in real time; returns when its last sample was handed over, or when cut off.
+        """Send `pcm` in real time; returns when its last sample was sent, or when cut off.
 
         `pcm`: int16, mono of any length (copied to all channels) or shape (samples, channels), at
         `sample_rate` Hz (default: the track's; another rate is resampled). Sayings of one track wait in line.
@@ -160,7 +165,7 @@ class LiveTrack:
                 await saying.over.wait()
             finally:
                 self._saying = None
-            return saying.spoken()
+            return saying.spoken(time.time())
 
     def mute(self) -> None:
         """Tell the room it is muted; frames go on and arrive as silence."""
@@ -189,29 +194,36 @@ class LiveTrack:
         if self._saying is not None:
             self._saying.over.set()
         if native is not None:
+            native.clear_queue()
             await native.aclose()
 
     async def _pump(self, native: rtc.AudioSource) -> None:
-        samples = self.sample_rate // 100
-        due = time.monotonic()
+        sent_at = time.monotonic() + FRAME_SECONDS  # LiveKit's clock ticks within that
         while True:
-            late = time.monotonic() - due
-            if late < 0:
-                await asyncio.sleep(-late)
-                late = max(time.monotonic() - due, 0.0)
-            elif late > CATCH_UP_SECONDS:
+            now = time.monotonic()
+            late = max(now - sent_at, 0.0)
+            if late:
                 self.stalls += 1
-                due += late
-            await native.capture_frame(self._frame(samples, late))
-            due += FRAME_SECONDS
-            if self._saying is not None and self._saying.position >= len(self._saying.pcm):
-                self._saying.over.set()
-                self._saying = None
+                sent_at = now
+            await native.capture_frame(self._frame(sent_at - now, late))
+            sent_at += FRAME_SECONDS
+            if (ahead := sent_at - time.monotonic()) > LEAD_SECONDS:
+                await asyncio.sleep(ahead - LEAD_SECONDS)
+            self._finish_saying()
 
-    def _frame(self, samples: int, late_seconds: float) -> rtc.AudioFrame:
-        if self._saying is None:
+    def _finish_saying(self) -> None:
+        """End the saying under way when its last frame has been sent."""
+        saying = self._saying
+        if saying and saying.position >= len(saying.pcm) and time.time() > saying.walls[-1] + FRAME_SECONDS:
+            saying.over.set()
+            self._saying = None
+
+    def _frame(self, ahead_seconds: float, late_seconds: float) -> rtc.AudioFrame:
+        samples = self.sample_rate // 100
+        saying = self._saying
+        if saying is None or saying.position >= len(saying.pcm):
             return rtc.AudioFrame.create(self.sample_rate, self.channels, samples)
-        part = self._saying.take(samples, late_seconds)
+        part = saying.take(samples, time.time() + ahead_seconds, late_seconds)
         return rtc.AudioFrame(part.tobytes(), self.sample_rate, self.channels, samples)
 
     def _shape(self, pcm: Pcm | bytes, sample_rate: int) -> Pcm:

@@ -8,7 +8,7 @@
         said_at = anna.room_time(spoken.wall_at(0.35))    # room time of the sound 0.35 s into it
         await heard.wait_until(lambda: len(heard.finals) == 1, timeout=10)
 
-Room time is wall time less the room's creation time, as the worker computes it. From the hand-over of a
+Room time is wall time less the room's creation time, as the worker computes it. From the sending of a
 sample to the same sample in a subscriber's 16 kHz `AudioStream` on one idle machine: MEDIA_PATH_SECONDS.
 """
 

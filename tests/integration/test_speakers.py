@@ -172,7 +172,7 @@ async def test_leaving_cuts_a_saying_off_and_tells_how_far_it_came(livekit: Live
         anna = RoomSpeaker()
         await anna.join(livekit.url, token(livekit, "cut", "anna"))
         saying = asyncio.create_task(anna.say(with_bursts([0.1], 30.0), RATE))
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1.0)
         await anna.leave()
         spoken: Spoken = await saying
         await until(lambda: not heard.room.remote_participants)
