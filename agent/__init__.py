@@ -6,7 +6,8 @@ How a word travels, and where to read on:
     core/track.py the pure machine of one track: gate -> ledger -> recognizer session -> segments
     track_task.py the edge around that machine: its task, its recognizer session, its deadlines
     stt/          recognizers; elevenlabs.py is the only module that knows the plugin
-    session.py    the conductor of one room: tracks, labels, windows, sums, the end
+    session.py    the conductor of one room: events, labels, windows, sums, the end
+    tracks.py     its tracks: one task each (track_task.py), begun anew when it fails
     recorder.py   numbers items and stores them before anybody sees them
     store/        SQLite, PostgreSQL or memory
     sinks/        data messages, captions, history: what goes into the room

@@ -10,8 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
-from random import Random
 
 from livekit import rtc
 
@@ -23,7 +21,6 @@ from agent.core.track import TrackMachine
 from agent.core.transcript import Transcript
 from agent.core.windows import TranscriptBuffer
 from agent.recorder import Recorder
-from agent.rtc.audio import TrackAudio
 from agent.rtc.events import (
     ConnectionLost,
     ConnectionRestored,
@@ -42,7 +39,7 @@ from agent.sinks.outbox import Outbox
 from agent.sinks.protocol import Outgoing, Sink
 from agent.store.protocol import Opened, Store
 from agent.stt.protocol import Recognizer
-from agent.track_task import TrackTask, track_settings
+from agent.tracks import Tracks
 
 log = logging.getLogger(__name__)
 
@@ -50,21 +47,10 @@ TICK_SECONDS = 0.1
 SUMS_SECONDS = 5.0
 ALONE_SECONDS = 2.0
 """After the last speaker has left, so long for a page reload before the end is said."""
-ANSWER_SECONDS = 10.0
-"""At the end, so long for the last answers; then they are gaps."""
 MEETING_OVER = frozenset({"room_deleted", "room_closed"})
 """Reasons of a disconnect after which the room's life is over; after others it may go on without us."""
-RESTART_SECONDS = 1.0
-"""A track whose task failed is begun anew after so long."""
 FLUSH_SECONDS = 5.0
 """At the end, so long for the store and for each sink."""
-
-
-@dataclass(slots=True)
-class _Track:
-    task: TrackTask
-    runner: asyncio.Task[None]
-    event: TrackStarted
 
 
 class Session:
@@ -84,12 +70,9 @@ class Session:
         self._room = room
         self._events = events
         self._settings = settings
-        self._track_settings = track_settings(settings)
         self._model = model
         self._recognizer = recognizer
         self._store = store
-        self._tracks: dict[str, _Track] = {}
-        self._ending: list[_Track] = []
         self._publishers: set[str] = set()
         self._transcript = Transcript()
         self._counts = {"windows": 0, "gaps": 0}
@@ -122,7 +105,15 @@ class Session:
         self._outboxes = [Outbox(sink) for sink in sinks]
         self._recorder = Recorder(self._store, sid, opened, self._publish)
         async with asyncio.TaskGroup() as group:
-            self._group = group
+            self._tracks = Tracks(
+                group,
+                self._settings,
+                model=self._model,
+                recognizer=self._recognizer,
+                clock=self._clock,
+                emit=self._take,
+                finished=self._track_finished,
+            )
             services = [
                 group.create_task(self._recorder.run(), name="recorder"),
                 *(group.create_task(outbox.run(), name="outbox") for outbox in self._outboxes),
@@ -159,16 +150,11 @@ class Session:
             case TrackStarted():
                 self._start_track(event)
             case TrackEnded(track_sid):
-                self._end_track(track_sid)
+                self._tracks.end(track_sid)
             case TrackMuted(track_sid, muted):
-                if track := self._tracks.get(track_sid):
-                    track.task.muted(muted)
+                self._tracks.mute(track_sid, muted)
             case ParticipantLeft(identity):
-                # LiveKit does not always announce the end of the tracks of somebody who is gone
-                for track_sid in [
-                    sid for sid, track in self._tracks.items() if track.event.identity == identity
-                ]:
-                    self._end_track(track_sid)
+                self._tracks.end_of(identity)
             case ConnectionLost():
                 self._lost_at = self._clock.now()
                 self._record(Status(State.DEGRADED, Reason.CONNECTION_LOST))
@@ -180,81 +166,24 @@ class Session:
                 self.stop(reason)
 
     def _start_track(self, event: TrackStarted) -> None:
-        known = self._tracks.get(event.track_sid)
-        if known is not None:
-            if known.event.track is event.track:
-                return
-            self._end_track(event.track_sid)  # the same publication with a new object: a full reconnect
         speaker = self._speakers.speaker(event.identity, event.name, event.role)
         self._recorder.save_speakers(self._speakers.all)
-        machine = TrackMachine(
-            speaker, event.track_sid, event.source, self._track_settings, Random(event.track_sid)
-        )
-        task = TrackTask(
-            machine,
-            audio=TrackAudio(event.track),
-            detector=self._model.detector(),
-            recognizer=self._recognizer,
-            clock=self._clock,
-            emit=self._take,
-        )
-        if event.muted:
-            task.muted(True)
-        runner = self._group.create_task(self._run_track(task, event), name=f"track {event.track_sid}")
-        self._tracks[event.track_sid] = _Track(task, runner, event)
-        log.info("track started", extra={"action": "track_started", "track_sid": event.track_sid})
+        self._tracks.start(event, speaker)
 
-    def _end_track(self, track_sid: str) -> None:
-        track = self._tracks.pop(track_sid, None)
-        if track is None:
-            return
-        track.task.gone()
-        self._ending.append(track)
-        log.info("track ended", extra={"action": "track_ended", "track_sid": track_sid})
-
-    async def _run_track(self, task: TrackTask, event: TrackStarted) -> None:
-        """The track boundary: a fault in one track must not silence the others, nor itself for long."""
-        try:
-            await task.run()
-        except Exception:
-            log.exception("track failed", extra={"action": "track_failed", "track_sid": event.track_sid})
-            self._take(
-                Gap(
-                    task.machine.speaker,
-                    event.track_sid,
-                    task.written_until,
-                    self._clock.now(),
-                    Reason.INTERNAL_ERROR,
-                )
-            )
-            still_there = self._forget(task)
-            if still_there and not self._stopping.is_set():
-                await asyncio.sleep(RESTART_SECONDS)
-                self._start_track(event)
-            return
-        self._forget(task)
-        self._books.close(task.machine.accounting())
-        if unaccounted := task.machine.unaccounted_samples():
+    def _track_finished(self, machine: TrackMachine) -> None:
+        self._books.close(machine.accounting())
+        if unaccounted := machine.unaccounted_samples():
             log.error(
                 "the books of a track do not balance",
-                extra={"action": "books_unbalanced", "track_sid": event.track_sid, "samples": unaccounted},
+                extra={"action": "books_unbalanced", "track_sid": machine.track_sid, "samples": unaccounted},
             )
-
-    def _forget(self, task: TrackTask) -> bool:
-        """Take a task that is over out of the lists; True when its track was still being received."""
-        present = any(one.task is task for one in self._tracks.values())
-        self._tracks = {sid: one for sid, one in self._tracks.items() if one.task is not task}
-        self._ending = [one for one in self._ending if one.task is not task]
-        return present
 
     def _restored(self) -> None:
         lost_at, self._lost_at = self._lost_at, None
         self._record(Status(State.LISTENING))
         if lost_at is None:
             return
-        present = set(self._room.remote_participants)
-        for track_sid in [sid for sid, track in self._tracks.items() if track.event.identity not in present]:
-            self._end_track(track_sid)
+        self._tracks.keep_only(self._room.remote_participants)
 
     # ---- items
 
@@ -294,7 +223,7 @@ class Session:
                 self._recorder.save_accounting(self._accounting())
             if self._recorder.fenced.is_set():
                 self.stop("another transcriber has taken over")
-            if self._tracks or self._ending or self._speaker_present():
+            if self._tracks.busy or self._speaker_present():
                 alone_since = now
             elif self._publishers and now - alone_since >= ALONE_SECONDS:
                 self._say_end()
@@ -307,7 +236,7 @@ class Session:
         end = self._buffer.next_end()
         if end is None or now < end:
             return
-        machines = self._machines()
+        machines = self._tracks.machines()
         watermark = min((machine.watermark(now) for machine in machines), default=now)
         pending = [(machine.speaker.label, machine.watermark(now)) for machine in machines if machine.pending]
         self._record_windows(self._buffer.advance(now, watermark, pending))
@@ -317,16 +246,11 @@ class Session:
             self._counts["windows"] += window.revision == 1
             self._record(window)
 
-    def _machines(self) -> list[TrackMachine]:
-        return [track.task.machine for track in (*self._tracks.values(), *self._ending)]
-
     # ---- the end
 
     async def _finish(self) -> None:
         """Hear the tails, await the last answers, store and send what is left."""
-        for track_sid in list(self._tracks):
-            self._end_track(track_sid)
-        await self._last_answers()
+        await self._tracks.finish()
         if self._meeting_over or not self._speaker_present():
             self._say_end()
         else:
@@ -338,17 +262,6 @@ class Session:
         if not self._closed:
             for outbox in self._outboxes:
                 await outbox.drain(FLUSH_SECONDS)
-
-    async def _last_answers(self) -> None:
-        """Wait for the tracks that are ending; what is not answered in time becomes a gap."""
-        runners = [track.runner for track in self._ending]
-        if not runners:
-            return
-        _, late = await asyncio.wait(runners, timeout=ANSWER_SECONDS)
-        for track in [one for one in self._ending if one.runner in late]:
-            track.task.give_up(Reason.ENDED)
-        if late:
-            await asyncio.wait(late, timeout=FLUSH_SECONDS)
 
     def _say_end(self) -> None:
         """Everything said so far is final: close the windows and say the end, once."""
@@ -386,4 +299,4 @@ class Session:
         )
 
     def _accounting(self) -> list[Accounting]:
-        return self._books.sums([machine.accounting() for machine in self._machines()])
+        return self._books.sums([machine.accounting() for machine in self._tracks.machines()])

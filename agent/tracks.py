@@ -1,0 +1,159 @@
+"""The tracks of one session: a task for each, from the first frame to the last answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from random import Random
+
+from agent.clock import RoomClock
+from agent.core.model import Gap, Reason, Segment, Speaker, Status
+from agent.core.track import TrackMachine
+from agent.rtc.audio import TrackAudio
+from agent.rtc.events import TrackStarted
+from agent.rtc.silero import SileroModel
+from agent.settings import Settings
+from agent.stt.protocol import Recognizer
+from agent.track_task import TrackTask, track_settings
+
+log = logging.getLogger(__name__)
+
+ANSWER_SECONDS = 10.0
+"""At the end, so long for the last answers; then they are gaps."""
+GIVE_UP_SECONDS = 5.0
+RESTART_SECONDS = 1.0
+"""A track whose task failed is begun anew after so long."""
+
+
+@dataclass(slots=True)
+class _Track:
+    task: TrackTask
+    runner: asyncio.Task[None]
+    event: TrackStarted
+    speaker: Speaker
+
+
+class Tracks:
+    """Starts and ends the tasks of a session's tracks inside the session's TaskGroup."""
+
+    def __init__(
+        self,
+        group: asyncio.TaskGroup,
+        settings: Settings,
+        *,
+        model: SileroModel,
+        recognizer: Recognizer,
+        clock: RoomClock,
+        emit: Callable[[Segment | Gap | Status], None],
+        finished: Callable[[TrackMachine], None],
+    ) -> None:
+        """`emit` gets what a track says; `finished` gets its machine once nothing of it is awaited."""
+        self._group = group
+        self._settings = track_settings(settings)
+        self._model = model
+        self._recognizer = recognizer
+        self._clock = clock
+        self._emit = emit
+        self._finished = finished
+        self._running: dict[str, _Track] = {}
+        self._ending: list[_Track] = []
+        self._closing = False
+
+    @property
+    def busy(self) -> bool:
+        """True while a track is received or something of one is awaited."""
+        return bool(self._running or self._ending)
+
+    def machines(self) -> list[TrackMachine]:
+        """Of all tracks that are not over."""
+        return [track.task.machine for track in (*self._running.values(), *self._ending)]
+
+    def start(self, event: TrackStarted, speaker: Speaker) -> None:
+        """Transcribe a track; the same track again changes nothing, a new object of it begins anew."""
+        known = self._running.get(event.track_sid)
+        if known is not None:
+            if known.event.track is event.track:
+                return
+            self.end(event.track_sid)  # a full reconnect brings a new object
+        machine = TrackMachine(
+            speaker, event.track_sid, event.source, self._settings, Random(event.track_sid)
+        )
+        task = TrackTask(
+            machine,
+            audio=TrackAudio(event.track),
+            detector=self._model.detector(),
+            recognizer=self._recognizer,
+            clock=self._clock,
+            emit=self._emit,
+        )
+        if event.muted:
+            task.muted(True)
+        runner = self._group.create_task(self._run(task, event), name=f"track {event.track_sid}")
+        self._running[event.track_sid] = _Track(task, runner, event, speaker)
+        log.info("track started", extra={"action": "track_started", "track_sid": event.track_sid})
+
+    def mute(self, track_sid: str, muted: bool) -> None:
+        """A track was muted or unmuted."""
+        if track := self._running.get(track_sid):
+            track.task.muted(muted)
+
+    def end(self, track_sid: str) -> None:
+        """No more is to be received of a track; harmless when it is not known."""
+        track = self._running.pop(track_sid, None)
+        if track is None:
+            return
+        track.task.gone()
+        self._ending.append(track)
+        log.info("track ended", extra={"action": "track_ended", "track_sid": track_sid})
+
+    def end_of(self, identity: str) -> None:
+        """Somebody has left: LiveKit does not always announce the end of such a one's tracks."""
+        for track_sid in [sid for sid, track in self._running.items() if track.event.identity == identity]:
+            self.end(track_sid)
+
+    def keep_only(self, identities: Collection[str]) -> None:
+        """End the tracks of everybody else."""
+        for identity in {track.event.identity for track in self._running.values()} - set(identities):
+            self.end_of(identity)
+
+    async def finish(self) -> None:
+        """End all tracks and wait for the last answers; what is not answered in time becomes a gap."""
+        self._closing = True
+        for track_sid in list(self._running):
+            self.end(track_sid)
+        runners = [track.runner for track in self._ending]
+        if not runners:
+            return
+        _, late = await asyncio.wait(runners, timeout=ANSWER_SECONDS)
+        for track in [one for one in self._ending if one.runner in late]:
+            track.task.give_up(Reason.ENDED)
+        if late:
+            await asyncio.wait(late, timeout=GIVE_UP_SECONDS)
+
+    async def _run(self, task: TrackTask, event: TrackStarted) -> None:
+        """The track boundary: a fault in one track must not silence the others, nor itself for long."""
+        machine = task.machine
+        try:
+            await task.run()
+        except Exception:
+            log.exception("track failed", extra={"action": "track_failed", "track_sid": event.track_sid})
+            lost_until = self._clock.now()
+            self._emit(
+                Gap(machine.speaker, event.track_sid, task.written_until, lost_until, Reason.INTERNAL_ERROR)
+            )
+            still_there = self._forget(task)
+            if still_there and not self._closing:
+                await asyncio.sleep(RESTART_SECONDS)
+                self.start(event, machine.speaker)
+            return
+        self._forget(task)
+        self._finished(machine)
+
+    def _forget(self, task: TrackTask) -> bool:
+        """Take a task that is over out of the lists; True when its track was still being received."""
+        present = any(one.task is task for one in self._running.values())
+        self._running = {sid: one for sid, one in self._running.items() if one.task is not task}
+        self._ending = [one for one in self._ending if one.task is not task]
+        return present
