@@ -129,22 +129,24 @@ def test_a_program_that_dies_is_named_with_its_last_lines(tmp_path: Path) -> Non
     """Not a demo that hangs, nor a traceback."""
     with demo(tmp_path) as one:
         one.wait_for("the transcriber hears them")
-        (worker,) = [
-            process
-            for process in psutil.process_iter()
-            if process.ppid() != 1 and f"{ROOT}/worker.py" in process.cmdline() and belongs(process, one)
-        ][:1]
-        worker.kill()
+        workers = [process for process in psutil.process_iter() if is_worker(process, one)]
+        workers[0].kill()
         assert one.process.wait(60) == 2
         one.until(lambda: not one.running(), 10)
     assert "worker ended with code 137" in one.text()
     assert "Traceback" not in one.text().split("worker ended")[0]
 
 
-def belongs(process: psutil.Process, one: Demo) -> bool:
-    """True for the program itself, not for its keeper."""
+def is_worker(process: psutil.Process, one: Demo) -> bool:
+    """True for the program itself, not for its keeper; processes of other tests come and go meanwhile."""
     with suppress(psutil.Error):
-        return process.environ().get(MARK) == one.mark and "keeper.py" not in " ".join(process.cmdline())
+        command = process.cmdline()
+        return (
+            f"{ROOT}/worker.py" in command
+            and "keeper.py" not in " ".join(command)
+            and process.ppid() != 1
+            and process.environ().get(MARK) == one.mark
+        )
     return False
 
 
