@@ -1,7 +1,7 @@
 # Everything a developer does. `make` alone lists it.
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench docs lock clean
+.PHONY: help setup demo test check format bench faults soak docs lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,12 @@ format: setup ## put the code into its form
 bench: setup ## measure the worker beside a process that only receives; prints and writes JSON
 	@$(PYTHON) -m bench $(ARGS)
 
+faults: setup ## break things while known words are spoken, and count the words; ARGS="killed" for some rows
+	@$(PYTHON) -m bench.faults $(ARGS)
+
+soak: setup ## random faults on three rooms; MINUTES=30, ARGS="--seed 7" for an earlier run again
+	@$(PYTHON) -m bench.soak --minutes $(or $(MINUTES),30) $(ARGS)
+
 docs: setup ## write the generated pages of docs/ anew
 	@$(PYTHON) -m agent.settings_page > docs/settings.md.new
 	@mv docs/settings.md.new docs/settings.md
@@ -37,5 +43,5 @@ lock: setup ## compile requirements/*.txt anew from pyproject.toml; ARGS=--upgra
 
 clean: ## remove what was made here, .venv included; transcripts (data/) and the built LiveKit server stay
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info \
-		demo-result.json bench-result.json
+		demo-result.json bench-result.json faults-result.json soak-result.json
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -167,6 +167,10 @@ class LiveTrack:
                 self._saying = None
             return saying.spoken(time.time())
 
+    def under_way(self) -> Spoken | None:
+        """What was sent until now of the saying under way; None when nothing is being said."""
+        return None if self._saying is None else self._saying.spoken(time.time())
+
     def mute(self) -> None:
         """Tell the room it is muted; frames go on and arrive as silence."""
         if self._track is not None:

@@ -14,7 +14,7 @@ import pytest
 
 from agent.settings import ALIASES, Settings
 from local.child import kept
-from tests.postgres import Postgres
+from local.postgres import Postgres
 
 ROOT = Path(__file__).parent.parent
 

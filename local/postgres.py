@@ -1,4 +1,4 @@
-"""A real PostgreSQL of the tests' own: loopback only, a throw-away folder, gone with its starter.
+"""A real PostgreSQL of one's own: loopback only, a throw-away folder, gone with its starter.
 
 The programs come from PATH, else from Debian's package, else from the PyPI package pgserver (part of the
 development requirements). PostgreSQL refuses to run as root, so root hands it to another user.
@@ -18,10 +18,12 @@ import tempfile
 import time
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
 import asyncpg
+import psutil
 
 from agent.errors import LocalPartError
 from local.child import kept
@@ -49,7 +51,7 @@ class Postgres:
         Raises:
             LocalPartError: no programs, or they do not start; says what to do.
         """
-        folder = Path(tempfile.mkdtemp(prefix="test-postgres-"))
+        folder = Path(tempfile.mkdtemp(prefix="own-postgres-"))
         server = None
         try:
             server = cls(*_usable(binaries or find_binaries(), folder))
@@ -74,14 +76,37 @@ class Postgres:
 
     def stop(self) -> None:
         """End the server and remove all it wrote; safe to call twice."""
-        process, self._process = self._process, None
-        if process is not None:
-            if process.poll() is None:
-                self._run("pg_ctl", "stop", "-D", str(self._data), "-m", "fast", "-s")
-            assert process.stdin is not None
-            process.stdin.close()
-            process.wait(_COMMAND_SECONDS)
+        self.halt()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def halt(self) -> None:
+        """End the server in order; its databases stay for `resume`. Safe to call twice."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.poll() is None:
+            self._run("pg_ctl", "stop", "-D", str(self._data), "-m", "fast", "-s")
+        assert process.stdin is not None
+        process.stdin.close()
+        process.wait(_COMMAND_SECONDS)
+
+    def kill(self) -> None:
+        """End all its processes as a power cut does; what it had committed stays for `resume`."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        for one in psutil.Process(process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+        process.wait(_COMMAND_SECONDS)
+
+    def resume(self) -> None:
+        """Start it again, on the same port.
+
+        Raises:
+            LocalPartError: it does not start.
+        """
+        self._launch()
 
     def __enter__(self) -> Self:
         return self
@@ -118,7 +143,7 @@ class Postgres:
         }
         flags = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         command = [*self._runner, str(self._binaries / "postgres"), "-D", str(self._data), *flags]
-        with (self._folder / "log").open("wb") as log:
+        with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 kept(command, grace_seconds=5),
                 stdin=subprocess.PIPE,
@@ -172,7 +197,7 @@ def find_binaries() -> Path:
         if (folder / "initdb").exists() and (folder / "postgres").exists():
             return folder
     raise LocalPartError(
-        "the tests need PostgreSQL's initdb and postgres: install Debian's postgresql, or run make setup"
+        "PostgreSQL's initdb and postgres are missing: install Debian's postgresql, or run make setup"
     )
 
 

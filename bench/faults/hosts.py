@@ -1,0 +1,166 @@
+"""Faults of workers, their processes and the LiveKit server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+
+from livekit import api
+
+from agent.errors import LocalPartError
+from bench.faults.row import Disturbance, FaultAbsent
+from bench.faults.scene import MID_WORD_SECONDS, Scene
+from bench.faults.site import Site, kill_tree, registered
+from bench.measure import program
+from local.child import Child
+from local.ready import tail
+
+NO_WORKER_SECONDS = 6.0
+SERVER_AWAY_SECONDS = 2.0
+STOP_SECONDS = 40.0
+"""A worker with DRAIN_SECONDS=0 has ended by then."""
+BACK_SECONDS = 40.0
+"""After the server's start, so long for the voices and the listener to be back by themselves."""
+
+
+def job_of(site: Site, room: str) -> tuple[Child, int]:
+    """The worker that has the room, and the process of its job, as the log of the last start says.
+
+    Raises:
+        FaultAbsent: no log tells of it.
+    """
+    found: tuple[Child, int] | None = None
+    latest = ""
+    for worker in (*site.workers, *site.retired):
+        for line in worker.log_file.read_text(errors="replace").splitlines():
+            entry = _entry(line)
+            started = entry.get("action") == "session_started" and entry.get("room") == room
+            if started and entry.get("time", "") > latest:
+                latest, found = entry["time"], (worker, int(entry["pid"]))
+    if found is None:
+        raise FaultAbsent(f"no worker says that it has {room}")
+    return found
+
+
+def _entry(line: str) -> dict[str, str]:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return {}  # what a library prints past our formatter
+    return entry if isinstance(entry, dict) else {}
+
+
+async def job_killed(scene: Scene) -> Disturbance:
+    """SIGKILL to the process of the room's job; its worker lives."""
+    _, pid = job_of(scene.site, scene.room)
+    os.kill(pid, signal.SIGKILL)
+    at = time.time()
+    return Disturbance(at, at)
+
+
+async def host_killed(scene: Scene) -> Disturbance:
+    """SIGKILL to every process of the worker that has the room; another worker is there."""
+    worker, _ = job_of(scene.site, scene.room)
+    at = kill_tree(worker)
+    scene.site.retire(worker)
+    return Disturbance(at, at)
+
+
+async def no_worker(scene: Scene) -> Disturbance:
+    """People are in the room and talk; then a worker is started."""
+    began = time.time()
+    await asyncio.sleep(NO_WORKER_SECONDS)
+    worker = await scene.site.start_worker()
+    await registered(worker)
+    return Disturbance(began, time.time())
+
+
+async def terminated(scene: Scene) -> Disturbance:
+    """SIGTERM to the worker that has the room, in mid speech; another worker is there."""
+    worker, _ = job_of(scene.site, scene.room)
+    at = _terminate(scene.site, worker)
+    await _ended(worker)
+    return Disturbance(at, at)
+
+
+async def both_restarted(scene: Scene) -> Disturbance:
+    """A rolling restart of two workers: each is replaced when the one before it is at work."""
+    began = at = time.time()
+    for worker in list(scene.site.workers):
+        at = _terminate(scene.site, worker)
+        await _ended(worker)
+        if await scene.recovery(at) is None:
+            raise LocalPartError(f"no text after {worker.name} was told to stop")
+        await registered(await scene.site.start_worker())
+    return Disturbance(began, at)
+
+
+async def newest_replaced(scene: Scene) -> Disturbance:
+    """SIGTERM to the worker that was started last, whatever it does; then another one is started."""
+    site = scene.site
+    worker = site.workers[-1]
+    at = _terminate(site, worker)
+    await _ended(worker)
+    await registered(await site.start_worker())
+    return Disturbance(at, at)
+
+
+def _terminate(site: Site, worker: Child) -> float:
+    os.kill(program(worker.pid), signal.SIGTERM)
+    site.retire(worker)
+    return time.time()
+
+
+async def _ended(worker: Child) -> None:
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await worker.wait()
+    except TimeoutError as error:
+        raise LocalPartError(
+            f"{worker.name} still runs {STOP_SECONDS:g} s after SIGTERM:\n{tail(worker)}"
+        ) from error
+
+
+async def asked_twice(scene: Scene) -> Disturbance:
+    """A second job is dispatched to the room: one of the two has to leave."""
+    livekit = scene.site.livekit
+    async with api.LiveKitAPI(livekit.url, livekit.api_key, livekit.api_secret) as lk:
+        at = time.time()
+        await lk.agent_dispatch.create_dispatch(api.CreateAgentDispatchRequest(room=scene.room))
+        await _agents(lk, scene, lambda count: count > 1)
+        await _agents(lk, scene, lambda count: count == 1)
+    return Disturbance(at, at)
+
+
+async def _agents(lk: api.LiveKitAPI, scene: Scene, right: Callable[[int], bool]) -> None:
+    """Wait until the number of transcribers in the room is right."""
+    give_up = time.monotonic() + scene.fault.patience_seconds
+    while True:
+        people = await lk.room.list_participants(api.ListParticipantsRequest(room=scene.room))
+        agents = [one for one in people.participants if one.kind == api.ParticipantInfo.Kind.AGENT]
+        if right(len(agents)):
+            return
+        if time.monotonic() > give_up:
+            raise LocalPartError(f"{len(agents)} transcribers are in the room")
+        await asyncio.sleep(0.1)
+
+
+async def server_restarted(scene: Scene) -> Disturbance:
+    """The LiveKit server is gone for 2 s and knows nothing of the room when it is back."""
+    began = time.time()
+    await scene.site.livekit.stop()
+    await asyncio.sleep(SERVER_AWAY_SECONDS)
+    await scene.site.livekit.start()
+    back = time.time()
+    for identity, voice in scene.voices.items():
+        await scene.until(
+            lambda voice=voice: bool(voice.links) and voice.links[-1].up,  # type: ignore[misc]
+            BACK_SECONDS,
+            f"sign of {identity} after the server's restart",
+        )
+        scene.excuse(identity, began, voice.links[-1].at + MID_WORD_SECONDS)
+    return Disturbance(began, max(back, *(voice.links[-1].at for voice in scene.voices.values())))

@@ -1,0 +1,103 @@
+"""A row from start to end: people talk, the fault, its end, more talk, the end of the meeting, the count."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+import psutil
+from livekit import rtc
+
+from agent.errors import LocalPartError, StoreError
+from bench.faults.reading import read_record, received_words
+from bench.faults.row import Fault, Outcome
+from bench.faults.scene import AFTER_SECONDS, Scene
+from bench.faults.site import Site
+from bench.faults.tally import Hole, gap_seconds, is_told, tally
+from bench.words import SaidWord, WrittenWord
+
+SETTLE_SECONDS: Final = 20.0
+"""After the last word, so long for its text."""
+POLL_SECONDS: Final = 0.25
+ROW_SECONDS: Final = 300.0
+
+
+async def play(site: Site, fault: Fault, room: str, folder: Path) -> Outcome:
+    """What came of the row; an outcome with a `failure` when it could not be played to the end."""
+    began = time.monotonic()
+    try:
+        async with asyncio.timeout(ROW_SECONDS):
+            outcome = await _play(site, fault, room, folder, began)
+    except TimeoutError:
+        return _failed(fault, began, f"not over within {ROW_SECONDS:g} s")
+    except (
+        LocalPartError,
+        StoreError,
+        aiohttp.ClientError,
+        psutil.Error,
+        rtc.ConnectError,
+        OSError,
+    ) as error:
+        return _failed(fault, began, f"{type(error).__name__}: {error}")
+    return outcome
+
+
+async def _play(site: Site, fault: Fault, room: str, folder: Path, began: float) -> Outcome:
+    await site.have_workers(fault.workers)
+    async with Scene(site, fault, room, folder) as scene:
+        await scene.talk()
+        if fault.worker_first:
+            await scene.first_text()
+        disturbance = await fault.act(scene)
+        recovered = await scene.recovery(disturbance.over)
+        await asyncio.sleep(AFTER_SECONDS)
+        await scene.hush()
+        await settle(scene, SETTLE_SECONDS)
+        closed = await scene.everybody_leaves()
+        return await count(scene, recovered, closed, began)
+
+
+async def settle(scene: Scene, seconds: float) -> None:
+    """Until the record has every word or a gap for it, or for so long."""
+    give_up = time.monotonic() + seconds
+    while time.monotonic() < give_up:
+        words, holes, _ = await read_record(scene.site.store, scene.room, scene.lives())
+        written = {word.text for word in words}
+        if all(word.text in written or is_told(word, holes) for word in scene.words()):
+            return
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def count(scene: Scene, recovered: float | None, closed: bool, began: float) -> Outcome:
+    """What became of everything that was said in a scene, once its session is over."""
+    words, holes, unbalanced = await read_record(scene.site.store, scene.room, scene.lives())
+    said, torn = scene.words(), scene.torn_words()
+    return Outcome(
+        fault=scene.fault,
+        store=tally(said, torn, words, holes),
+        live=tally(said, torn, received_words(scene.listener), holes),
+        gap_seconds=gap_seconds(holes),
+        recover_seconds=recovered,
+        unbalanced=tuple(unbalanced),
+        closed=closed,
+        took_seconds=time.monotonic() - began,
+        latest_seconds=max(voice.latest_seconds for voice in scene.voices.values()),
+        lost_words=tuple(_unwritten(said, words, holes)),
+    )
+
+
+def _unwritten(said: list[SaidWord], words: list[WrittenWord], holes: list[Hole]) -> list[str]:
+    """One line a word that is missing without a gap, with where the nearest gaps are."""
+    written = {word.text for word in words}
+    return [
+        f"{word.speaker} {word.text} {word.start:.3f}-{word.end:.3f}"
+        for word in said
+        if word.text not in written and not is_told(word, holes)
+    ]
+
+
+def _failed(fault: Fault, began: float, why: str) -> Outcome:
+    return Outcome(fault, None, None, 0.0, None, took_seconds=time.monotonic() - began, failure=why)

@@ -1,0 +1,97 @@
+"""Words said against words written and gaps told. Pure; all times are Unix times."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bench.words import SaidWord, WrittenWord
+
+TIME_ERROR_SECONDS: Final = 0.15
+"""Word and gap times are true to this (design, section 4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """A gap that the record tells."""
+
+    speaker: str
+    """Identity."""
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What became of the words that were said to their end."""
+
+    said: int
+    once: int
+    """Written exactly once, under the right speaker."""
+    doubled: int
+    """Written more than once, whoever is named."""
+    lost: int
+    """Not written, and their time is in no gap of their speaker."""
+    in_gaps: int
+    """Not written, but told to be missing."""
+    wrong_speaker: int
+    """Written once, under another speaker."""
+    invented: int
+    """Written, but said by nobody."""
+
+
+def tally(
+    said: Sequence[SaidWord], torn: Sequence[SaidWord], written: Iterable[WrittenWord], holes: Sequence[Hole]
+) -> Tally:
+    """Count `said`. A `torn` word was cut off in the middle: it may be written or not, but not wrongly."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for word in written:
+        found[word.text].append(word.speaker)
+    once = doubled = lost = in_gaps = wrong = 0
+    for truth in said:
+        match found.pop(truth.text, []):
+            case []:
+                told = is_told(truth, holes)
+                in_gaps += told
+                lost += not told
+            case [speaker]:
+                once += speaker == truth.speaker
+                wrong += speaker != truth.speaker
+            case _:
+                doubled += 1
+    for half in torn:
+        match found.pop(half.text, []):
+            case [speaker]:
+                wrong += speaker != half.speaker
+            case [_, _, *_]:
+                doubled += 1
+    invented = sum(len(rest) for rest in found.values())
+    return Tally(len(said), once, doubled, lost, in_gaps, wrong, invented)
+
+
+def is_told(word: SaidWord, holes: Iterable[Hole]) -> bool:
+    """True when the middle of the word lies in a gap of its speaker."""
+    middle = (word.start + word.end) / 2
+    return any(
+        hole.speaker == word.speaker
+        and hole.start - TIME_ERROR_SECONDS <= middle <= hole.end + TIME_ERROR_SECONDS
+        for hole in holes
+    )
+
+
+def gap_seconds(holes: Iterable[Hole]) -> float:
+    """The time missing of the speaker who misses most; what two gaps of one share counts once."""
+    spans: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for hole in holes:
+        spans[hole.speaker].append((hole.start, hole.end))
+    return max((_covered(sorted(one)) for one in spans.values()), default=0.0)
+
+
+def _covered(ordered: Sequence[tuple[float, float]]) -> float:
+    covered, reached = 0.0, float("-inf")
+    for start, end in ordered:
+        covered += max(0.0, end - max(start, reached))
+        reached = max(reached, end)
+    return covered

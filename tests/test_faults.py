@@ -1,0 +1,191 @@
+"""The pure parts of `make faults`: the count of words, which bounds an outcome breaks, who plays what."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.faults.lanes import turns
+from bench.faults.orders import VoicePlan, read_plan, write_plan
+from bench.faults.row import Disturbance, Fault, Outcome
+from bench.faults.rows import ROWS
+from bench.faults.scene import Scene
+from bench.faults.table import Circumstances, as_json
+from bench.faults.tally import Hole, Tally, gap_seconds, tally
+from bench.faults.voice import SENTENCE_WORDS, sentence_clips
+from bench.words import SaidWord, WrittenWord
+
+
+def said(text: str, start: float = 1.0, speaker: str = "anna") -> SaidWord:
+    return SaidWord(text, speaker, start, start + 0.36, 0)
+
+
+def written(text: str, speaker: str = "anna") -> WrittenWord:
+    return WrittenWord(text, speaker, 1.0, 1.36)
+
+
+async def nothing(_: Scene) -> Disturbance:
+    return Disturbance(0.0, 0.0)
+
+
+FAULT = Fault("nothing breaks", "plain", nothing)
+GOOD = Tally(said=9, once=9, doubled=0, lost=0, in_gaps=0, wrong_speaker=0, invented=0)
+OUTCOME = Outcome(FAULT, GOOD, GOOD, gap_seconds=0.0, recover_seconds=0.5)
+
+
+def test_a_word_in_no_gap_is_lost() -> None:
+    """Before, after, and in another speaker's gap."""
+    word = said("a", start=5.0)
+    holes = [Hole("anna", 0.0, 4.0), Hole("anna", 6.0, 9.0), Hole("ben", 0.0, 9.0)]
+    count = tally([word], [], [], holes)
+    assert (count.lost, count.in_gaps) == (1, 0)
+
+
+def test_a_word_in_a_gap_of_its_speaker_is_told() -> None:
+    """By its middle, as a word belongs to a window."""
+    count = tally([said("a", start=5.0)], [], [], [Hole("anna", 5.1, 9.0)])
+    assert (count.lost, count.in_gaps) == (0, 1)
+
+
+def test_a_gap_does_not_excuse_what_is_written() -> None:
+    """A word that is written counts as written, gap or not."""
+    count = tally([said("a")], [], [written("a")], [Hole("anna", 0.0, 9.0)])
+    assert (count.once, count.in_gaps) == (1, 0)
+
+
+def test_twice_wrong_and_invented_are_told_apart() -> None:
+    """Each fault has its own column."""
+    count = tally(
+        [said("twice"), said("wrong"), said("right")],
+        [],
+        [
+            written("twice"),
+            written("twice", "ben"),
+            written("wrong", "ben"),
+            written("right"),
+            written("new"),
+        ],
+        [],
+    )
+    assert count == Tally(said=3, once=1, doubled=1, lost=0, in_gaps=0, wrong_speaker=1, invented=1)
+
+
+def test_a_torn_word_may_be_written_or_not() -> None:
+    """But not twice, nor under another speaker, and it is not invented."""
+    half = said("half")
+    assert tally([], [half], [], []) == tally([], [half], [written("half")], [])
+    assert tally([], [half], [written("half", "ben")], []).wrong_speaker == 1
+    assert tally([], [half], [written("half"), written("half")], []).doubled == 1
+
+
+@given(st.lists(st.sampled_from("abcdef")), st.lists(st.sampled_from("abcdefg")), st.booleans())
+def test_every_word_said_has_one_fate(words: list[str], texts: list[str], gap: bool) -> None:
+    """The columns add up to the words spoken, whatever is written."""
+    truth = [said(text) for text in dict.fromkeys(words)]
+    holes = [Hole("anna", 0.0, 9.0)] if gap else []
+    count = tally(truth, [], [written(text) for text in texts], holes)
+    assert count.said == count.once + count.doubled + count.lost + count.in_gaps + count.wrong_speaker
+
+
+def test_overlapping_gaps_count_once() -> None:
+    """The longest sum of one speaker is told."""
+    holes = [Hole("anna", 1.0, 3.0), Hole("anna", 2.0, 4.0), Hole("ben", 0.0, 2.5)]
+    assert gap_seconds(holes) == 3.0
+    assert gap_seconds([]) == 0.0
+
+
+def test_a_good_outcome_breaks_nothing() -> None:
+    """Every word once, sums balanced, session closed."""
+    assert OUTCOME.broken == []
+
+
+@pytest.mark.parametrize("column", ["lost", "doubled", "wrong_speaker", "invented"])
+def test_each_bad_count_breaks_the_row(column: str) -> None:
+    """Zero is the bound of every row."""
+    assert len(replace(OUTCOME, store=replace(GOOD, **{column: 1})).broken) == 1
+
+
+def test_what_the_listener_did_not_get_breaks_the_row() -> None:
+    """The record alone is not enough: readers in the room have the same words."""
+    assert replace(OUTCOME, live=replace(GOOD, once=8, lost=1)).broken
+    assert replace(OUTCOME, live=replace(GOOD, once=8, doubled=1)).broken
+
+
+def test_bounds_of_time_are_held() -> None:
+    """Gap and recovery each have theirs."""
+    fault = replace(FAULT, most_gap_seconds=3.0, most_recover_seconds=8.0)
+    assert replace(OUTCOME, fault=fault, gap_seconds=3.0, recover_seconds=8.0).broken == []
+    assert len(replace(OUTCOME, fault=fault, gap_seconds=3.1, recover_seconds=8.1).broken) == 2
+
+
+def test_no_gap_allowed_means_no_word_missing() -> None:
+    """A word in a gap breaks a row that may have none."""
+    fault = replace(FAULT, most_gap_seconds=0.0)
+    assert replace(OUTCOME, fault=fault, store=replace(GOOD, once=8, in_gaps=1)).broken
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"closed": False},
+        {"unbalanced": ("interviewer",)},
+        {"recover_seconds": None},
+        {"failure": "the worker did not start"},
+        {"store": None, "live": None},
+        {"store": replace(GOOD, said=0, once=0), "live": replace(GOOD, said=0, once=0)},
+    ],
+)
+def test_a_row_that_went_wrong_otherwise_is_broken(change: dict[str, object]) -> None:
+    """Not closed, not balanced, never recovered, broken off, or nobody spoke."""
+    assert replace(OUTCOME, **change).broken  # type: ignore[arg-type]
+
+
+def test_what_the_machine_cannot_do_is_told_not_broken() -> None:
+    """It is neither good nor bad."""
+    skipped = replace(OUTCOME, store=None, live=None, skipped="no network namespaces")
+    assert skipped.broken == []
+    row = as_json([skipped], Circumstances(1.0, 0.0, 1))["rows"][0]
+    assert row["not_possible_here"] == "no network namespaces"
+
+
+def test_the_json_has_every_figure() -> None:
+    """And can be written."""
+    body = as_json([OUTCOME], Circumstances(12.3, 0.5, 3))
+    row = json.loads(json.dumps(body))["rows"][0]
+    assert row["record"]["once"] == row["received"]["once"] == 9
+    assert row["broken"] == []
+
+
+def test_rows_have_names_of_their_own() -> None:
+    """Outcomes are kept by name."""
+    names = [fault.name for fault in ROWS]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 5])
+def test_every_row_is_played_once(lanes: int) -> None:
+    """However many lanes there are; one turn has rows of one kind of site only."""
+    parts = turns(ROWS, lanes)
+    assert sorted(one.name for part in parts for one in part) == sorted(one.name for one in ROWS)
+    assert all(len({one.site for one in part}) == 1 for part in parts)
+
+
+def test_a_voice_says_each_word_once_and_long_enough() -> None:
+    """Sentences of different words."""
+    clips = sentence_clips(100, 20.0)
+    words = [word.number for clip in clips for word in clip.words]
+    assert words == list(range(100, 100 + len(words)))
+    assert all(len(clip.words) == SENTENCE_WORDS for clip in clips)
+    assert sum(clip.seconds for clip in clips) + len(clips) * 0.9 >= 20.0
+
+
+def test_a_plan_survives_its_file(tmp_path: Path) -> None:
+    """What the process reads is what was written."""
+    plan = VoicePlan("anna", "ws://x", "token", "/s", 0, 0.5, 20.0)
+    write_plan(plan, tmp_path / "plan")
+    assert read_plan(tmp_path / "plan") == plan
