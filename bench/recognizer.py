@@ -46,20 +46,20 @@ class Recognizer:
 
 
 @asynccontextmanager
-async def scripted_recognizer(folder: Path) -> AsyncIterator[Recognizer]:
-    """Run one; its log goes to `folder`.
+async def scripted_recognizer(folder: Path, host: str = "127.0.0.1") -> AsyncIterator[Recognizer]:
+    """Run one that listens on `host`, and is reached by us on 127.0.0.1; its log goes to `folder`.
 
     Raises:
         LocalPartError: it did not start.
     """
     command = [sys.executable, "-m", "local.recognizer", "--engine", "scripted"]
-    command += ["--answer-delay", str(ANSWER_DELAY_SECONDS), "--port", "0"]
+    command += ["--host", host, "--answer-delay", str(ANSWER_DELAY_SECONDS), "--port", "0"]
     child = await Child.start(
         command, name="recognizer", log_file=folder / "recognizer.log", env=dict(os.environ), cwd=ROOT
     )
     async with child:
         await ready_when(child, lambda: _address(child) is not None, seconds=START_SECONDS)
-        yield Recognizer(_address(child) or "")
+        yield Recognizer((_address(child) or "").replace(host, "127.0.0.1"))
 
 
 def _address(child: Child) -> str | None:

@@ -138,7 +138,6 @@ class Postgres:
             "unix_socket_directories": "",
             "fsync": "off",
             "full_page_writes": "off",
-            "synchronous_commit": "off",
             "shared_buffers": "16MB",
         }
         flags = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]

@@ -10,15 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.core.messages import Envelope
+from agent.core.model import Segment, Speaker, Word
 from bench.faults.lanes import turns
 from bench.faults.orders import VoicePlan, read_plan, write_plan
+from bench.faults.reading import final_words, received_words
 from bench.faults.row import Disturbance, Fault, Outcome
 from bench.faults.rows import ROWS
 from bench.faults.scene import Scene
 from bench.faults.table import Circumstances, as_json
 from bench.faults.tally import Hole, Tally, gap_seconds, tally
-from bench.faults.voice import SENTENCE_WORDS, sentence_clips
+from bench.faults.voice import SENTENCE_WORDS, sent, sentence_clips
 from bench.words import SaidWord, WrittenWord
+from local.live_track import Spoken
 
 
 def said(text: str, start: float = 1.0, speaker: str = "anna") -> SaidWord:
@@ -161,6 +165,27 @@ def test_the_json_has_every_figure() -> None:
     assert row["broken"] == []
 
 
+def _segment(text: str, revision: int, *, final: bool = True) -> Segment:
+    words = tuple(Word(word, 2.0, 2.4) for word in text.split())
+    return Segment("s1", revision, final, Speaker("anna"), "TR", "microphone", 2.0, 2.4, text, words)
+
+
+def test_a_reader_is_left_with_the_last_final() -> None:
+    """Interims do not count, nor does a final that a later one replaced; times become Unix times."""
+    segments = [_segment("one", 1, final=False), _segment("two", 2), _segment("three", 3), _segment("two", 2)]
+    assert final_words(segments, 1000.0) == [WrittenWord("three", "anna", 1002.0, 1002.4)]
+
+
+def test_what_a_listener_got_is_counted_for_each_life_of_the_room() -> None:
+    """The same segment id in another session is another segment; a message that came twice is one."""
+    got = [
+        Envelope("room", "RM_1", 1, _segment("one", 1)),
+        Envelope("room", "RM_1", 1, _segment("one", 1)),
+        Envelope("room", "RM_2", 1, _segment("two", 1)),
+    ]
+    assert sorted(word.text for word in received_words(got)) == ["one", "two"]
+
+
 def test_rows_have_names_of_their_own() -> None:
     """Outcomes are kept by name."""
     names = [fault.name for fault in ROWS]
@@ -189,3 +214,14 @@ def test_a_plan_survives_its_file(tmp_path: Path) -> None:
     plan = VoicePlan("anna", "ws://x", "token", "/s", 0, 0.5, 20.0)
     write_plan(plan, tmp_path / "plan")
     assert read_plan(tmp_path / "plan") == plan
+
+
+def test_a_word_with_a_hole_in_its_sound_is_torn() -> None:
+    """A voice that was held up in a word has not said it; before and after it has."""
+    clip = sentence_clips(0, 1.0)[0]
+    steady = tuple(number * 0.01 for number in range(300))
+    held_up = tuple(wall + 0.2 * (number >= 10) for number, wall in enumerate(steady))
+    for walls, whole in ((steady, True), (held_up, False)):
+        spoken = Spoken(48_000, len(clip.pcm), True, 0.0, walls, 0.0)
+        assert sent(clip.words[0], spoken).whole is whole
+        assert sent(clip.words[1], spoken).whole

@@ -61,7 +61,7 @@ def run(faults: Sequence[Fault], side_by_side: int, json_path: Path, console: Co
 
     def say(line: str) -> None:
         console.print(f"[dim]{time.strftime('%H:%M:%S')}[/]", end=" ")
-        console.print(line, highlight=False, markup=False)
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     try:
         outcomes = asyncio.run(Lanes(folder, side_by_side, say).play(faults))

@@ -57,7 +57,10 @@ def _entry(line: str) -> dict[str, str]:
 async def job_killed(scene: Scene) -> Disturbance:
     """SIGKILL to the process of the room's job; its worker lives."""
     _, pid = job_of(scene.site, scene.room)
-    os.kill(pid, signal.SIGKILL)
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError as error:
+        raise FaultAbsent(f"the job of {scene.room} had ended by itself") from error
     at = time.time()
     return Disturbance(at, at)
 

@@ -10,11 +10,14 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+from agent.errors import LocalPartError
 from bench.faults.row import NotPossibleHere
 from bench.faults.site import Site
+from local.far_host import FarHost
 from local.postgres import Postgres
 
 SMALL_DISK: Final = "8m"
+FAR_NUMBER: Final = 77
 
 
 @asynccontextmanager
@@ -56,6 +59,21 @@ async def _small_disk(folder: Path) -> AsyncIterator[Site]:
         await asyncio.to_thread(subprocess.run, unmount, capture_output=True, check=False)
 
 
+@asynccontextmanager
+async def _far_host(folder: Path) -> AsyncIterator[Site]:
+    """The workers are on another host, behind a link that can lose packets or be cut."""
+    try:
+        host = await asyncio.to_thread(FarHost(FAR_NUMBER).__enter__)
+    except LocalPartError as error:
+        raise NotPossibleHere(str(error)) from error
+    try:
+        async with Site(folder, {"DRAIN_SECONDS": "0"}, far=host) as site:
+            yield site
+    finally:
+        host.heal()
+        await asyncio.to_thread(host.__exit__, None, None, None)
+
+
 KINDS: Final[dict[str, Callable[[Path], AbstractAsyncContextManager[Site]]]] = {
     "plain": _plain,
     "hosts": _plain,
@@ -63,6 +81,7 @@ KINDS: Final[dict[str, Callable[[Path], AbstractAsyncContextManager[Site]]]] = {
     "sqlite": _plain,
     "postgres": _postgres,
     "small disk": _small_disk,
+    "far host": _far_host,
 }
 """Name of a kind -> its sites; rows under different names never share one."""
 

@@ -11,8 +11,9 @@ import aiohttp
 import psutil
 from livekit import rtc
 
+from agent.core.model import Segment
 from agent.errors import LocalPartError, StoreError
-from bench.faults.reading import read_record, received_words
+from bench.faults.reading import ask_for_holes, read_record, received_words
 from bench.faults.row import Fault, Outcome
 from bench.faults.scene import AFTER_SECONDS, Scene
 from bench.faults.site import Site
@@ -56,8 +57,7 @@ async def _play(site: Site, fault: Fault, room: str, folder: Path, began: float)
         await asyncio.sleep(AFTER_SECONDS)
         await scene.hush()
         await settle(scene, SETTLE_SECONDS)
-        closed = await scene.everybody_leaves()
-        return await count(scene, recovered, closed, began)
+        return await end(scene, recovered, began)
 
 
 async def settle(scene: Scene, seconds: float) -> None:
@@ -71,14 +71,19 @@ async def settle(scene: Scene, seconds: float) -> None:
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def count(scene: Scene, recovered: float | None, closed: bool, began: float) -> Outcome:
-    """What became of everything that was said in a scene, once its session is over."""
+async def end(scene: Scene, recovered: float | None, began: float) -> Outcome:
+    """The end of the meeting, and what became of everything that was said in it."""
+    asked = await ask_for_holes(scene.listener)
+    closed = await scene.everybody_leaves()
     words, holes, unbalanced = await read_record(scene.site.store, scene.room, scene.lives())
     said, torn = scene.words(), scene.torn_words()
+    received = [*(message.envelope for message in scene.listener.messages), *asked]
     return Outcome(
         fault=scene.fault,
         store=tally(said, torn, words, holes),
-        live=tally(said, torn, received_words(scene.listener), holes),
+        live=tally(said, torn, received_words(received), holes),
+        torn=len(torn),
+        asked=sum(isinstance(one.item, Segment) for one in asked),
         gap_seconds=gap_seconds(holes),
         recover_seconds=recovered,
         unbalanced=tuple(unbalanced),

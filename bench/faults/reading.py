@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any, Final
 
+from livekit import rtc
+
+from agent.core.history import METHOD
+from agent.core.messages import Envelope, parse
 from agent.core.model import Segment
 from agent.store.protocol import Store
 from bench.faults.tally import Hole
 from bench.words import WrittenWord, normalized
 from local.listener import Listener
+
+ASK_SECONDS: Final = 10.0
 
 
 async def read_record(
@@ -31,17 +39,55 @@ async def read_record(
     return words, holes, unbalanced
 
 
-def received_words(listener: Listener) -> list[WrittenWord]:
-    """The words of the finals that came as live messages; times are room times."""
+def received_words(envelopes: Sequence[Envelope]) -> list[WrittenWord]:
+    """The words of the finals that a listener got; times are room times."""
     words: list[WrittenWord] = []
-    for session in {message.envelope.session for message in listener.messages}:
-        segments = [
-            message.item
-            for message in listener.messages
-            if isinstance(message.item, Segment) and message.envelope.session == session
-        ]
+    for session in {one.session for one in envelopes}:
+        segments = [one.item for one in envelopes if isinstance(one.item, Segment) and one.session == session]
         words += final_words(segments, 0.0)
     return words
+
+
+async def ask_for_holes(listener: Listener) -> list[Envelope]:
+    """What a client asks `transcript.history` for: items whose number it missed (docs/protocol.md).
+
+    A listener who was cut off for a while, or came late, has such holes. One whose transcriber died between
+    storing an item and sending it has them too.
+    """
+    if not listener.messages:
+        return []
+    last = listener.messages[-1]
+    session, transcriber = last.envelope.session, last.sender
+    seen = {
+        one.envelope.seq
+        for one in listener.messages
+        if one.envelope.session == session and one.envelope.seq is not None
+    }
+    missing = [seq for seq in range(1, max(seen, default=0)) if seq not in seen]
+    found: list[Envelope] = []
+    after = missing[0] - 1 if missing else 0
+    while missing and after < missing[-1]:
+        reply = await _ask(listener, transcriber, after)
+        found += [one for one in map(parse, map(json.dumps, reply["items"])) if one.seq in missing]
+        after = reply["last"]
+        if not reply["more"]:
+            break
+    return found
+
+
+async def _ask(listener: Listener, transcriber: str, after: int) -> dict[str, Any]:
+    """The reply; an empty one when the transcriber does not answer: the count then tells what is missing."""
+    try:
+        answer = await listener.room.local_participant.perform_rpc(
+            destination_identity=transcriber,
+            method=METHOD,
+            payload=json.dumps({"after": after}),
+            response_timeout=ASK_SECONDS,
+        )
+    except rtc.RpcError:
+        return {"items": [], "last": after, "more": False}
+    reply: dict[str, Any] = json.loads(answer)
+    return reply
 
 
 def final_words(segments: Iterable[Segment], zero: float) -> list[WrittenWord]:

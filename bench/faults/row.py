@@ -73,6 +73,10 @@ class Outcome:
     gap_seconds: float
     recover_seconds: float | None
     """None: no new text came."""
+    torn: int = 0
+    """Words that were cut off, said in nobody's hearing, or had a hole in their sound at the speaker."""
+    asked: int = 0
+    """Segments that the listener missed and got by asking for history."""
     unbalanced: tuple[str, ...] = ()
     """Speakers whose sums do not balance in the record at the end."""
     closed: bool = True

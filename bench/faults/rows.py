@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from bench.faults import hosts, people, storage
+from bench.faults import hosts, network, people, storage
 from bench.faults.recognizer import counted, lasting, one_by_one, refused
 from bench.faults.row import Act, Fault
 
@@ -164,4 +164,16 @@ STORAGE: Final = [
     ),
 ]
 
-ROWS: Final = [*RECOGNIZER, *PEOPLE, *HOSTS, *STORAGE]
+NETWORK: Final = [
+    Fault("5 % of the packets to and from the worker lost", "far host", network.loss_for(15, 0.05)),
+    Fault("worker's network cut for 3 s", "far host", network.cut_for(3)),
+    Fault(
+        "worker's network cut for 20 s",
+        "far host",
+        network.cut_for(20),
+        patience_seconds=60,
+        talk_seconds=120,
+    ),
+]
+
+ROWS: Final = [*RECOGNIZER, *PEOPLE, *HOSTS, *STORAGE, *NETWORK]

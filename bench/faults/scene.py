@@ -31,7 +31,8 @@ POLL_SECONDS: Final = 0.1
 AFTER_SECONDS: Final = 3.0
 """Talk goes on for so long after the recovery."""
 FIRST_TEXT_SECONDS: Final = 20.0
-CLOSE_SECONDS: Final = 40.0
+CLOSE_SECONDS: Final = 75.0
+"""A session whose transcriber died with the room is closed by a supervisor after some 40 s."""
 WORDS_A_VOICE: Final = 512
 """A second process of the same identity says other words."""
 
@@ -196,16 +197,19 @@ class Scene:
         return self.sids
 
     async def everybody_leaves(self) -> bool:
-        """The end of the meeting; True when the session was closed in the store."""
+        """The end of the meeting; True when every life of the room was closed in the store."""
         for voice in (*self.voices.values(), *self.gone):
             await voice.bye()
         give_up = time.monotonic() + CLOSE_SECONDS
         while time.monotonic() < give_up:
-            info = await self.site.store.find_session(self.room)
-            if info is not None and info.ended_at is not None:
+            if await self._closed():
                 return await self._end_received()
             await asyncio.sleep(POLL_SECONDS)
         return False
+
+    async def _closed(self) -> bool:
+        infos = [await self.site.store.find_session(self.room, sid) for sid in self.lives()]
+        return any(infos) and all(info is None or info.ended_at is not None for info in infos)
 
     async def _end_received(self) -> bool:
         give_up = time.monotonic() + 5

@@ -21,6 +21,7 @@ from bench.measure import program
 from bench.recognizer import Recognizer, scripted_recognizer
 from bench.subject import Subject, environment, our_worker
 from local.child import Child
+from local.far_host import FarHost
 from local.livekit.server import LiveKitServer
 from local.postgres import Postgres
 from local.ready import ready_when
@@ -38,14 +39,25 @@ class Site:
         folder: for logs and the record; must be there.
         settings: for the workers, beside the usual ones.
         postgres: the server that holds the record, if one does.
+        far: the host where the workers run, if it is another one.
     """
 
     def __init__(
-        self, folder: Path, settings: Mapping[str, str] | None = None, *, postgres: Postgres | None = None
+        self,
+        folder: Path,
+        settings: Mapping[str, str] | None = None,
+        *,
+        postgres: Postgres | None = None,
+        far: FarHost | None = None,
     ) -> None:
         self.folder = folder
         self.postgres = postgres
-        self.livekit = LiveKitServer(log_file=folder / "livekit.log", progress=lambda _: None)
+        self.far = far
+        self.livekit = LiveKitServer(
+            log_file=folder / "livekit.log",
+            address=far.near_address if far else "127.0.0.1",
+            progress=lambda _: None,
+        )
         self.workers: list[Child] = []
         """Running ones that were not told to stop, the oldest first."""
         self.retired: list[Child] = []
@@ -60,7 +72,9 @@ class Site:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.livekit)
-            self._recognizer = await stack.enter_async_context(scripted_recognizer(self.folder))
+            self._recognizer = await stack.enter_async_context(
+                scripted_recognizer(self.folder, host="0.0.0.0" if self.far else "127.0.0.1")
+            )
             limit = aiohttp.ClientTimeout(total=CONTROL_SECONDS)
             self._http = await stack.enter_async_context(aiohttp.ClientSession(timeout=limit))
             self._store = open_store(self.database_url)
@@ -106,10 +120,15 @@ class Site:
         self._started += 1
         subject = self._subject()
         child = await Child.start(
-            subject.command,
+            self.far.command(subject.command) if self.far else subject.command,
             name=f"worker {self._started}",
             log_file=self.folder / f"worker-{self._started}.log",
-            env=environment(subject, self.livekit.env, self._recognizer.base_url, self.folder / "record.db"),
+            env=environment(
+                subject,
+                self.livekit.env,
+                self._seen_from_workers(self._recognizer.base_url),
+                self.folder / "record.db",
+            ),
             cwd=self.folder,
             grace_seconds=GRACE_SECONDS,
         )
@@ -118,7 +137,11 @@ class Site:
 
     def _subject(self) -> Subject:
         ours = our_worker()
-        return Subject(ours.name, ours.command, env={"LOG_FORMAT": "json", **self._settings})
+        url = {"LIVEKIT_URL": self._seen_from_workers(self.livekit.url)}
+        return Subject(ours.name, ours.command, env={"LOG_FORMAT": "json", **url, **self._settings})
+
+    def _seen_from_workers(self, url: str) -> str:
+        return url.replace("127.0.0.1", self.far.near_address) if self.far else url
 
     async def _stop_workers(self) -> None:
         async with asyncio.TaskGroup() as group:

@@ -102,6 +102,8 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         "fault": fault.name,
         "record": None if outcome.store is None else asdict(outcome.store),
         "received": None if outcome.live is None else asdict(outcome.live),
+        "torn_words": outcome.torn,
+        "segments_asked_for": outcome.asked,
         "gap_seconds": round(outcome.gap_seconds, 3),
         "most_gap_seconds": fault.most_gap_seconds,
         "recover_seconds": None if outcome.recover_seconds is None else round(outcome.recover_seconds, 3),

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Final
 
 from bench.faults.orders import ORDERS, TOLD, Done, Late, Link, Say, VoicePlan, read_plan
-from local.marked_speech import WORD_SECONDS, Clip, PlannedWord, synthesize
+from local.marked_speech import WORD_SECONDS, Clip, MarkedWord, PlannedWord, synthesize
 from local.speakers import RoomSpeaker, Spoken
 
 SENTENCE_WORDS: Final = 6
 WORD_GAP_SECONDS: Final = 0.08
 PAUSE_SECONDS: Final = 0.9
 """Silence between two sentences, beside the 0.3 s that the next one waits in LiveKit's queue."""
+HOLE_SECONDS: Final = 0.005
 LOOK_SECONDS: Final = 0.05
 HEARD_SECONDS: Final = 60.0
 
@@ -125,14 +126,20 @@ class Voice:
     def _tell_words(self, clip: Clip, spoken: Spoken, told: int) -> int:
         """Tell the words that are out; returns how many are."""
         while told < len(clip.words) and clip.words[told].end <= spoken.seconds + 1e-6:
-            word = clip.words[told]
-            self.tell(Say(word.text, spoken.wall_at(word.start), spoken.wall_at(word.end), whole=True))
+            self.tell(sent(clip.words[told], spoken))
             told += 1
         return told
 
     async def aclose(self) -> None:
         """Leave."""
         await self._speaker.leave()
+
+
+def sent(word: MarkedWord, spoken: Spoken) -> Say:
+    """A word that is out; torn when this process was held up meanwhile, which left a hole in its sound."""
+    start, end = spoken.wall_at(word.start), spoken.wall_at(word.end)
+    held_up = (end - start) - (word.end - word.start)
+    return Say(word.text, start, end, whole=held_up < HOLE_SECONDS)
 
 
 async def run(plan: VoicePlan) -> None:

@@ -52,7 +52,7 @@ def main(
 
     def say(line: str) -> None:
         console.print(f"[dim]{time.strftime('%H:%M:%S')}[/]", end=" ")
-        console.print(line, highlight=False, markup=False)
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     try:
         soak = asyncio.run(_soak(minutes, Storm(chosen, say), folder))
@@ -81,6 +81,7 @@ async def _soak(minutes: float, storm: Storm, folder: Path) -> Soak:
             seed=storm.seed,
             minutes=minutes,
             happened=storm.happened,
+            failures=storm.failures,
             outcomes=meetings.outcomes,
             before=before,
             looks=looks,

@@ -12,7 +12,7 @@ import aiohttp
 import psutil
 
 from agent.errors import LocalPartError, StoreError
-from bench.faults.play import count, settle
+from bench.faults.play import end, settle
 from bench.faults.row import Disturbance, Fault, Outcome
 from bench.faults.scene import Scene
 from bench.faults.site import Site
@@ -76,8 +76,7 @@ class Meetings:
             await asyncio.sleep(CALM_AFTER_SECONDS)
             await scene.hush()
             await settle(scene, SETTLE_SECONDS)
-            closed = await scene.everybody_leaves()
-            return await count(scene, recovered, closed, began)
+            return await end(scene, recovered, began)
 
 
 async def _calm(_: Scene) -> Disturbance:

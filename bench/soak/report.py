@@ -29,6 +29,8 @@ class Soak:
     minutes: float
     happened: Mapping[str, int]
     """Fault -> how often it came."""
+    failures: Sequence[str]
+    """What did not come back after a fault of the whole site."""
     outcomes: Sequence[Outcome]
     """Of every meeting."""
     before: Look
@@ -48,6 +50,7 @@ class Soak:
     def broken(self) -> list[str]:
         """What is not as it must be, a sentence each."""
         broken = [f"{one.fault.name}: {sentence}" for one in self.outcomes for sentence in one.broken]
+        broken += self.failures
         before, after = self.before, self.after
         if after.processes > before.processes:
             broken.append(f"{after.processes} processes afterwards, {before.processes} before")

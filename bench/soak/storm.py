@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
+import psutil
+
+from agent.errors import LocalPartError
 from bench.faults import hosts, people
 from bench.faults.recognizer import counted, lasting, refused
 from bench.faults.row import Act, FaultAbsent
@@ -68,6 +71,8 @@ class Storm:
     say: Say
     happened: Counter[str] = field(default_factory=Counter)
     """How often each fault came."""
+    failures: list[str] = field(default_factory=list)
+    """What did not come back after a fault of the whole site."""
 
     async def over_room(self, scene: Scene, until: float) -> None:
         """Faults of one room until the monotonic time `until`.
@@ -78,14 +83,14 @@ class Storm:
         await self._blow(ROOM_FAULTS, Random(f"{self.seed} {scene.room}"), lambda: scene, until)
 
     async def over_site(self, scenes: dict[int, Scene], until: float) -> None:
-        """Faults of all rooms until the monotonic time `until`; `scenes` are those in a meeting now.
-
-        Raises:
-            LocalPartError: something did not come back after a fault.
-        """
-        await self._blow(
-            SITE_FAULTS, Random(f"{self.seed} site"), lambda: next(iter(scenes.values()), None), until
-        )
+        """Faults of all rooms until the monotonic time `until`; `scenes` are those in a meeting now."""
+        random = Random(f"{self.seed} site")
+        while time.monotonic() < until:
+            try:
+                await self._blow(SITE_FAULTS, random, lambda: next(iter(scenes.values()), None), until)
+            except (LocalPartError, psutil.Error) as error:
+                self.failures.append(f"{type(error).__name__}: {error}")
+                self.say(self.failures[-1])
 
     async def _blow(
         self, choices: Sequence[Choice], random: Random, scene: Callable[[], Scene | None], until: float

@@ -37,6 +37,7 @@ class LiveKitServer:
         departure_timeout_seconds: how long a room stays after the last person has left.
         webhook_urls: where the server posts its signed events.
         log_file: where its output goes; None keeps it while it runs, and after that only when it failed.
+        address: of this machine, where media is received, and clients too; they also are on 127.0.0.1.
         progress: is given lines for a person while the program is built.
 
     Raises (on entering):
@@ -51,6 +52,7 @@ class LiveKitServer:
         departure_timeout_seconds: int = 20,
         webhook_urls: Sequence[str] = (),
         log_file: Path | None = None,
+        address: str = "127.0.0.1",
         progress: Progress = to_stderr,
     ) -> None:
         self.port = port
@@ -62,6 +64,7 @@ class LiveKitServer:
         self._chosen_port = port
         self._room = {"empty_timeout": empty_timeout_seconds, "departure_timeout": departure_timeout_seconds}
         self._webhook_urls = list(webhook_urls)
+        self._address = address
         self._progress = progress
         self._child: Child | None = None
         self._own_log = log_file is None
@@ -159,16 +162,16 @@ class LiveKitServer:
         return f"the LiveKit server ended with code {code}; {log}"
 
     def _configuration(self) -> dict[str, Any]:
-        """Loopback only, and nothing asked of the outside."""
+        """Loopback (and the address asked for) only, and nothing asked of the outside."""
         configuration: dict[str, Any] = {
             "port": self.port,
-            "bind_addresses": ["127.0.0.1"],
+            "bind_addresses": sorted({"127.0.0.1", self._address}),
             "keys": {self.api_key: self.api_secret},
             "rtc": {
-                "node_ip": "127.0.0.1",
+                "node_ip": self._address,
                 "use_external_ip": False,
                 "enable_loopback_candidate": True,
-                "ips": {"includes": ["127.0.0.1/32"]},
+                "ips": {"includes": [f"{self._address}/32"]},
                 "udp_port": _free_port(socket.SOCK_DGRAM),
                 "tcp_port": 0,  # it would be bound on all addresses
                 # with none given, clients are sent to public STUN servers; nothing answers here, and nothing

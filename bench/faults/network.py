@@ -1,0 +1,43 @@
+"""Faults of the network between the worker's host and everything else."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from bench.faults.row import Act, Disturbance, FaultAbsent
+from bench.faults.scene import Scene
+
+
+def cut_for(seconds: float) -> Act:
+    """No packet gets through in either direction for so long."""
+
+    async def act(scene: Scene) -> Disturbance:
+        host = scene.site.far
+        assert host is not None
+        before, began = host.lost, time.time()
+        host.cut()
+        await asyncio.sleep(seconds)
+        host.heal()
+        if host.lost == before:
+            raise FaultAbsent("no packet was lost")
+        return Disturbance(began, time.time())
+
+    return act
+
+
+def loss_for(seconds: float, share: float) -> Act:
+    """This share (0..1) of all packets is lost for so long."""
+
+    async def act(scene: Scene) -> Disturbance:
+        host = scene.site.far
+        assert host is not None
+        before, began = host.lost, time.time()
+        host.lose(share)
+        await asyncio.sleep(seconds)
+        host.heal()
+        if host.lost == before:
+            raise FaultAbsent("no packet was lost")
+        return Disturbance(began, time.time())
+
+    return act
