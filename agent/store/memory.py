@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import TypeVar
 
 from agent.core.model import Accounting, End, Gap, Item, Segment, Speaker, Status, Window
 from agent.errors import SessionFenced, StoreError
 from agent.store.clean import check_items, clean, clean_text
 from agent.store.dates import now_iso, unix_ms
+from agent.store.memory_supervision import Life, MemorySupervision
 from agent.store.protocol import Opened, SessionInfo, Stored
 
 T = TypeVar("T")
@@ -27,6 +29,7 @@ class _Session:
     written_at: str = ""
     items: dict[int, Item] = field(default_factory=dict)
     speakers: tuple[Speaker, ...] = ()
+    life: Life = field(default_factory=Life)
     accounting: tuple[Accounting, ...] = ()
 
     @property
@@ -47,10 +50,11 @@ class _Session:
         return [best[window_id] for window_id in sorted(best)]
 
 
-class MemoryStore:
+class MemoryStore(MemorySupervision):
     """See `agent.store.protocol.Store`; nothing here waits, so each call is one step for all others."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._sessions: dict[str, _Session] = {}
 
     async def open_session(self, room: str, session: str, started_at: str) -> Opened:
@@ -61,6 +65,7 @@ class MemoryStore:
         kept.epoch += 1
         kept.ended_at = None
         kept.written_at = now_iso()
+        kept.life = Life(beat_at=monotonic(), marks=kept.life.marks)
         segments = kept.of_type(Segment)
         return Opened(
             epoch=kept.epoch,
@@ -71,6 +76,7 @@ class MemoryStore:
             segments=len(segments),
             words=sum(len(segment.words) for _, segment in segments),
             gaps=len(kept.of_type(Gap)),
+            marks=kept.life.marks,
         )
 
     async def write(self, session: str, epoch: int, items: Sequence[Stored]) -> None:
@@ -92,6 +98,12 @@ class MemoryStore:
     async def save_accounting(self, session: str, epoch: int, sums: Sequence[Accounting]) -> None:
         """See `Writer.save_accounting`."""
         self._held(session, epoch).accounting = clean(tuple(sums))
+
+    def _life(self, session: str, epoch: int | None = None) -> Life | None:
+        if epoch is not None:
+            return self._held(session, epoch).life
+        kept = self._sessions.get(clean_text(session))
+        return None if kept is None else kept.life
 
     def _held(self, session: str, epoch: int) -> _Session:
         kept = self._sessions.get(clean_text(session))

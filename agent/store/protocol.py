@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from agent.core.model import Accounting, End, Gap, Item, Segment, Speaker, Status, Window
+from agent.core.succession import Marks
+from agent.store.supervision import Supervision
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class Opened:
     """Words of these segments."""
     gaps: int = 0
     """Gaps in the store."""
+    marks: Marks | None = None
+    """How far the predecessor had come with each track; None when there was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,5 +148,5 @@ class Reader(Protocol):
         ...
 
 
-class Store(Writer, Reader, Protocol):
+class Store(Writer, Reader, Supervision, Protocol):
     """The whole record: `agent.store.open_store` makes one."""

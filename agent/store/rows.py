@@ -21,6 +21,7 @@ from agent.core.model import (
     Window,
     Word,
 )
+from agent.core.succession import Mark, Marks
 
 Row = Mapping[Any, Any]
 
@@ -191,6 +192,18 @@ def speaker_of(row: Row) -> Speaker:
         role=row["speaker_role"],
         label=row["speaker_label"],
     )
+
+
+def dump_marks(marks: Marks) -> str:
+    """As one text: marks are read whole, and rarely."""
+    return _dump(asdict(marks))
+
+
+def load_marks(text: str) -> Marks:
+    """What `dump_marks` wrote."""
+    fields = json.loads(text)
+    tracks = tuple(Mark(**{**one, "speaker": Speaker(**one["speaker"])}) for one in fields["tracks"])
+    return Marks(fields["at"], tracks)
 
 
 def _dump(value: Any) -> str:

@@ -12,13 +12,16 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agent.core.model import Accounting, End, Gap, Segment, Speaker, Window
+from agent.core.succession import Marks
+from agent.core.supervision import Watched
 from agent.errors import SettingsError, StoreError
-from agent.store import migrations, queries
+from agent.store import migrations, queries, supervision_queries
 from agent.store.clean import check_items, clean, clean_text
 from agent.store.dates import unix_ms
 from agent.store.engine import open_database
 from agent.store.memory import MemoryStore
 from agent.store.protocol import Opened, SessionInfo, Store, Stored
+from agent.store.supervision import Duty
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -59,7 +62,7 @@ class SqlStore:
         """See `Writer.open_session`."""
         unix_ms(started_at)
         return await self._run(
-            queries.open_session, clean_text(room), clean_text(session), clean_text(started_at)
+            supervision_queries.open_session, clean_text(room), clean_text(session), clean_text(started_at)
         )
 
     async def write(self, session: str, epoch: int, items: Sequence[Stored]) -> None:
@@ -99,6 +102,47 @@ class SqlStore:
     async def end_of(self, session: str) -> End | None:
         """See `Reader.end_of`."""
         return await self._run(queries.read_end, clean_text(session))
+
+    async def beat(self, session: str, epoch: int, marks: Marks | None) -> None:
+        """See `Supervision.beat`."""
+        kept = None if marks is None else clean(marks)
+        await self._run(supervision_queries.beat, clean_text(session), epoch, kept)
+
+    async def leave(self, session: str, epoch: int) -> None:
+        """See `Supervision.leave`."""
+        await self._run(supervision_queries.leave, clean_text(session), epoch)
+
+    async def release(self, session: str, epoch: int, marks: Marks) -> None:
+        """See `Supervision.release`."""
+        await self._run(supervision_queries.release, clean_text(session), epoch, clean(marks))
+
+    async def announce(self, session: str) -> None:
+        """See `Supervision.announce`."""
+        await self._run(supervision_queries.announce, clean_text(session))
+
+    async def arrive(self, session: str) -> None:
+        """See `Supervision.arrive`."""
+        await self._run(supervision_queries.arrive, clean_text(session))
+
+    async def watched(self, sessions: Sequence[str]) -> dict[str, Watched]:
+        """See `Supervision.watched`."""
+        return await self._run(supervision_queries.watched, [clean_text(one) for one in sessions])
+
+    async def call(self, session: str, stamp: int, calls: int) -> bool:
+        """See `Supervision.call`."""
+        return await self._run(supervision_queries.call, clean_text(session), stamp, calls)
+
+    async def check_in(self, supervisor: str, agent_name: str, *, takes_jobs: bool) -> Duty:
+        """See `Supervision.check_in`."""
+        return await self._run(supervision_queries.check_in, supervisor, agent_name, takes_jobs)
+
+    async def check_out(self, supervisor: str) -> None:
+        """See `Supervision.check_out`."""
+        await self._run(supervision_queries.check_out, supervisor)
+
+    async def takers(self, agent_name: str) -> int:
+        """See `Supervision.takers`."""
+        return await self._run(supervision_queries.takers, agent_name)
 
     async def aclose(self) -> None:
         """Release connections; safe to call twice."""

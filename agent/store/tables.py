@@ -2,6 +2,7 @@
 
     sessions ──< items ──1 segments | windows | gaps | states | ends     (one row of detail an item)
         └──< speakers, accounting                                        (replaced as a whole)
+    calls (of transcribers, one row a session), workers, leases: for supervision, gone with their use
 
 `items` gives every item of a session its number, so that no two items can share one, whatever they are.
 A change here needs a migration in `agent/store/migrations/versions`; a test compares the two.
@@ -76,6 +77,11 @@ def _count(name: str) -> Column[int]:
     return Column(name, BigInteger, nullable=False)
 
 
+def _moment(name: str) -> Column[int]:
+    """By the database's clock; 0 is never."""
+    return Column(f"{name}_unix_ms", BigInteger, nullable=False)
+
+
 sessions = Table(
     "sessions",
     metadata,
@@ -86,6 +92,9 @@ sessions = Table(
     _text("ended_at", optional=True),
     Column("epoch", BigInteger, nullable=False, comment="the one writer that may write"),
     _text("written_at"),
+    Column("beat_unix_ms", BigInteger, nullable=True, comment="last sign of life of the transcriber"),
+    Column("leaving_unix_ms", BigInteger, nullable=True, comment="since when it wants a successor"),
+    Column("marks", Text, nullable=True, comment="JSON: how far each track had come at the last beat"),
     Index(None, "room", "started_unix_ms"),
 )
 
@@ -167,4 +176,29 @@ accounting = _replaced(
     _seconds("gap"),
     _seconds("replayed"),
     _count("reconnects"),
+)
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("session", Text, primary_key=True, comment="sid of the room, also of one that has no session yet"),
+    *(_moment(name) for name in ("called", "coming", "arrived")),
+    Column("calls", BigInteger, nullable=False, comment="in a row, in vain"),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("worker", Text, primary_key=True),
+    _text("agent_name"),
+    Column("takes_jobs", Boolean, nullable=False),
+    _moment("seen"),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("agent_name", Text, primary_key=True, comment="one supervisor leads for each name"),
+    _text("holder"),
+    _moment("until"),
 )

@@ -1,0 +1,115 @@
+"""What a transcriber leaves to its successor, and the gaps that the successor writes.
+
+With each beat a transcriber keeps a mark of every track it hears: up to where its speech is settled (stored,
+or silence). The successor writes a gap from there to its own first frame of that track, so whatever
+the predecessor had heard and not stored is inside. Somebody who was muted then and is muted now was silent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from agent.core.model import Gap, Reason, Speaker
+
+LEAST_GAP_SECONDS = 0.05
+"""A frame's length: less is no gap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far one track had come."""
+
+    speaker: Speaker
+    track_sid: str
+    until: float
+    """Room time before which all speech is settled."""
+    muted: bool = False
+    ended: float | None = None
+    """Room time of its end, when answers of a track that is over are awaited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Of all tracks, at one moment."""
+
+    at: float
+    """Room time."""
+    tracks: tuple[Mark, ...] = ()
+
+
+class Unheard:
+    """What nobody has heard when a transcriber begins; it shrinks as people are heard again."""
+
+    def __init__(
+        self, marks: Marks | None, settled: Mapping[str, float], present: Mapping[str, float], now: float
+    ) -> None:
+        """
+        `marks` are the predecessor's, None when there was none. `settled`: track sid -> end of its last
+        stored segment or gap. `present`: track sid -> when its participant joined, of the tracks that are in
+        the room already. `now`: when this transcriber begins. All room time.
+        """
+        self._marks = {
+            mark.track_sid: _settled(mark, settled) for mark in (marks.tracks if marks is not None else ())
+        }
+        since = marks.at if marks is not None else 0.0
+        self._present = {sid: max(joined, since, 0.0) for sid, joined in present.items()}
+        self._began = now
+
+    def begin(self, track_sid: str, identity: str, muted: bool) -> tuple[float, float | None] | None:
+        """A track is received for the first time: the span (room time) of it that nobody has heard.
+
+        The end is None when it lasts until the track's first frame. None: nothing is missing.
+        """
+        joined = self._present.pop(track_sid, None)
+        mark = self._claim(track_sid, identity)
+        since = joined if mark is None else mark.until
+        if mark is not None and mark.muted and muted:
+            since = None
+        if since is None:
+            return None
+        if not muted:
+            return since, None
+        return (since, self._began) if self._began - since >= LEAST_GAP_SECONDS else None
+
+    def rest(self) -> list[Gap]:
+        """The gaps of those who have not come back; each once."""
+        gaps = []
+        for mark in self._marks.values():
+            end = self._began if mark.ended is None else min(mark.ended, self._began)
+            if not mark.muted and end - mark.until >= LEAST_GAP_SECONDS:
+                gaps.append(Gap(mark.speaker, mark.track_sid, mark.until, end, Reason.TRANSCRIBER_LOST))
+        self._marks = {}
+        return gaps
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """Those that nobody has come back for: they go on to the next successor."""
+        return tuple(self._marks.values())
+
+    def _claim(self, track_sid: str, identity: str) -> Mark | None:
+        """The mark of this track, or of one that the same person has published anew since."""
+        if track_sid not in self._marks:
+            gone = [
+                sid
+                for sid, mark in self._marks.items()
+                if mark.speaker.identity == identity and mark.ended is None and sid not in self._present
+            ]
+            if not gone:
+                return None
+            track_sid = gone[0]
+        return self._marks.pop(track_sid)
+
+
+def latest_ends(spans: Sequence[tuple[str, float]]) -> dict[str, float]:
+    """Track sid -> its latest end, of (track sid, end)."""
+    ends: dict[str, float] = {}
+    for sid, end in spans:
+        ends[sid] = max(end, ends.get(sid, end))
+    return ends
+
+
+def _settled(mark: Mark, settled: Mapping[str, float]) -> Mark:
+    """The mark, moved on to the end of what was stored after it was made."""
+    until = max(mark.until, settled.get(mark.track_sid, mark.until))
+    return Mark(mark.speaker, mark.track_sid, until, mark.muted, mark.ended)

@@ -1,0 +1,128 @@
+"""Supervision in this process's memory: the same promises, for one process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import monotonic
+
+from agent.core.succession import Marks
+from agent.core.supervision import Watched
+from agent.store.clean import clean, clean_text
+from agent.store.supervision import LEASE_SECONDS, PRESENT_SECONDS, Duty
+
+
+@dataclass(slots=True)
+class Life:
+    """Of one session's transcriber; moments of the monotonic clock."""
+
+    beat_at: float | None = None
+    leaving_at: float | None = None
+    marks: Marks | None = None
+
+
+@dataclass(slots=True)
+class _Calls:
+    called_at: float | None = None
+    coming_at: float | None = None
+    arrived_at: float | None = None
+    stamp: int = 0
+    calls: int = 0
+
+
+class MemorySupervision:
+    """See `agent.store.supervision.Supervision`; a store adds the lives of its sessions."""
+
+    def __init__(self) -> None:
+        self._calls: dict[str, _Calls] = {}
+        self._workers: dict[str, tuple[str, bool, float]] = {}
+        self._leases: dict[str, tuple[str, float]] = {}
+
+    def _life(self, session: str, epoch: int | None = None) -> Life | None:
+        """The life of a session, None when it is unknown; with an epoch only for its holder."""
+        raise NotImplementedError
+
+    def _own_life(self, session: str, epoch: int) -> Life:
+        life = self._life(session, epoch)
+        assert life is not None
+        return life
+
+    async def beat(self, session: str, epoch: int, marks: Marks | None) -> None:
+        """See `Supervision.beat`."""
+        life = self._own_life(session, epoch)
+        life.beat_at = monotonic()
+        life.marks = life.marks if marks is None else clean(marks)
+
+    async def leave(self, session: str, epoch: int) -> None:
+        """See `Supervision.leave`."""
+        self._own_life(session, epoch).leaving_at = monotonic()
+
+    async def release(self, session: str, epoch: int, marks: Marks) -> None:
+        """See `Supervision.release`."""
+        life = self._own_life(session, epoch)
+        life.beat_at, life.marks = None, clean(marks)
+        life.leaving_at = monotonic() if life.leaving_at is None else life.leaving_at
+
+    async def announce(self, session: str) -> None:
+        """See `Supervision.announce`."""
+        self._called(session).coming_at = monotonic()
+
+    async def arrive(self, session: str) -> None:
+        """See `Supervision.arrive`."""
+        self._called(session).arrived_at = monotonic()
+
+    async def watched(self, sessions: Sequence[str]) -> dict[str, Watched]:
+        """See `Supervision.watched`."""
+        now = monotonic()
+
+        def age(moment: float | None) -> float | None:
+            return None if moment is None else now - moment
+
+        found = {}
+        for session in map(clean_text, sessions):
+            life = self._life(session) or Life()
+            calls = self._calls.get(session, _Calls())
+            found[session] = Watched(
+                beat_age=age(life.beat_at),
+                leaving_age=age(life.leaving_at),
+                coming_age=age(calls.coming_at),
+                arrived_age=age(calls.arrived_at),
+                call_age=age(calls.called_at),
+                calls=calls.calls,
+                call_stamp=calls.stamp,
+            )
+        return found
+
+    async def call(self, session: str, stamp: int, calls: int) -> bool:
+        """See `Supervision.call`."""
+        known = self._called(session)
+        if known.stamp != stamp:
+            return False
+        known.called_at, known.calls, known.stamp = monotonic(), calls, stamp + 1
+        return True
+
+    async def check_in(self, supervisor: str, agent_name: str, *, takes_jobs: bool) -> Duty:
+        """See `Supervision.check_in`."""
+        now = monotonic()
+        self._workers[supervisor] = agent_name, takes_jobs, now
+        holder, until = self._leases.get(agent_name, (supervisor, now))
+        leads = holder == supervisor or until < now
+        if leads:
+            self._leases[agent_name] = supervisor, now + LEASE_SECONDS
+        return Duty(leads, await self.takers(agent_name))
+
+    async def check_out(self, supervisor: str) -> None:
+        """See `Supervision.check_out`."""
+        self._workers.pop(supervisor, None)
+        self._leases = {name: lease for name, lease in self._leases.items() if lease[0] != supervisor}
+
+    async def takers(self, agent_name: str) -> int:
+        """See `Supervision.takers`."""
+        now = monotonic()
+        return sum(
+            name == agent_name and takes_jobs and now - seen < PRESENT_SECONDS
+            for name, takes_jobs, seen in self._workers.values()
+        )
+
+    def _called(self, session: str) -> _Calls:
+        return self._calls.setdefault(clean_text(session), _Calls())

@@ -1,0 +1,87 @@
+"""What the store knows of who transcribes: heartbeats, calls, and who may call. Written often, read rarely.
+
+All ages are by the database's own clock, so that hosts whose clocks differ agree on who is dead.
+Contract suite: `tests/contract/test_stores_supervision.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from agent.core.succession import Marks
+from agent.core.supervision import Watched
+
+LEASE_SECONDS = 3.0
+"""A leader that has not checked in for so long is followed by another one."""
+PRESENT_SECONDS = 5.0
+"""A worker that has not checked in for so long takes no jobs."""
+FORGET_SECONDS = 86_400.0
+"""Calls and workers of which nothing was heard for so long are deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """What a supervisor has to do until it checks in again."""
+
+    leads: bool
+    """True: it is the one that acts."""
+    takers: int
+    """Workers, all together, that take jobs."""
+
+
+class Supervision(Protocol):
+    """All calls raise `StoreError` when the database is away; each has a time limit."""
+
+    async def beat(self, session: str, epoch: int, marks: Marks | None) -> None:
+        """The session's transcriber lives. `marks` None keeps those of the last beat.
+
+        Raises:
+            SessionFenced: another transcriber has taken the session over.
+        """
+        ...
+
+    async def leave(self, session: str, epoch: int) -> None:
+        """The transcriber wants a successor; it stays, and beats, until there is one.
+
+        Raises:
+            SessionFenced: another transcriber has taken the session over.
+        """
+        ...
+
+    async def release(self, session: str, epoch: int, marks: Marks) -> None:
+        """The transcriber has written its last: a successor may begin.
+
+        Raises:
+            SessionFenced: another transcriber has taken the session over.
+        """
+        ...
+
+    async def announce(self, session: str) -> None:
+        """A worker has taken a job for this session: its transcriber is on the way."""
+        ...
+
+    async def arrive(self, session: str) -> None:
+        """A successor is in the room and waits for its turn."""
+        ...
+
+    async def watched(self, sessions: Sequence[str]) -> dict[str, Watched]:
+        """What is known of each; a session of which nothing is known is an empty `Watched`."""
+        ...
+
+    async def call(self, session: str, stamp: int, calls: int) -> bool:
+        """Claim the next call; True for exactly one of those that saw the same `call_stamp`."""
+        ...
+
+    async def check_in(self, supervisor: str, agent_name: str, *, takes_jobs: bool) -> Duty:
+        """Be known as a supervisor, and as a worker of this name that takes jobs, for the next seconds."""
+        ...
+
+    async def check_out(self, supervisor: str) -> None:
+        """Be known no longer; another supervisor may lead at once."""
+        ...
+
+    async def takers(self, agent_name: str) -> int:
+        """Workers of this name that take jobs."""
+        ...

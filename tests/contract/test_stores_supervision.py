@@ -1,0 +1,154 @@
+"""What every store promises to those who supervise (`agent.store.supervision`), asked of each of them."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from agent.core.succession import Mark, Marks
+from agent.core.supervision import Watched
+from agent.errors import SessionFenced, StoreError
+from agent.store import KINDS
+from agent.store.protocol import Store
+from agent.store.supervision import Duty
+from tests.contract.record import ADA, BOB, STARTED
+from tests.contract.test_stores import Another, another, database_url, room, sid, store
+
+__all__ = ["another", "database_url", "room", "sid", "store"]
+
+pytestmark = pytest.mark.parametrize("kind", sorted({*KINDS} - {"postgres"}))
+
+MARKS = Marks(12.5, (Mark(ADA, "TR_1", 11.25), Mark(BOB, "TR_2", 3.0, muted=True, ended=9.0)))
+
+
+async def seen(store: Store, session: str) -> Watched:
+    """What is known of one session."""
+    return (await store.watched([session]))[session]
+
+
+async def test_nothing_is_known_of_an_unknown_session(store: Store, sid: str) -> None:
+    """A room that never had a transcriber has neither beats nor calls."""
+    assert await store.watched([sid, f"{sid}_2"]) == {sid: Watched(), f"{sid}_2": Watched()}
+    assert await store.watched([]) == {}
+
+
+async def test_a_writer_lives_from_its_opening_on(
+    store: Store, another: Another, room: str, sid: str
+) -> None:
+    """Opening a session is its first beat; beats are told by their age, to every process."""
+    await store.open_session(room, sid, STARTED)
+    assert (await seen(another(), sid)).served
+    await asyncio.sleep(0.3)
+    old = (await seen(another(), sid)).beat_age
+    assert old is not None
+    assert 0.25 <= old < 3
+    await store.beat(sid, 1, None)
+    young = (await seen(another(), sid)).beat_age
+    assert young is not None
+    assert young < old
+
+
+async def test_marks_reach_the_successor(store: Store, another: Another, room: str, sid: str) -> None:
+    """The last marks that were sent are read by whoever takes over; a beat without marks keeps them."""
+    assert (await store.open_session(room, sid, STARTED)).marks is None
+    await store.beat(sid, 1, Marks(1.0))
+    await store.beat(sid, 1, MARKS)
+    await store.beat(sid, 1, None)
+    assert (await another().open_session(room, sid, STARTED)).marks == MARKS
+    await store.release(sid, 2, Marks(20.0))
+    assert (await another().open_session(room, sid, STARTED)).marks == Marks(20.0)
+
+
+async def test_a_replaced_transcriber_learns_it_from_any_sign(store: Store, room: str, sid: str) -> None:
+    """Beats, leaving and release of an earlier epoch are refused and change nothing."""
+    await store.open_session(room, sid, STARTED)
+    await store.beat(sid, 1, MARKS)
+    await store.open_session(room, sid, STARTED)
+    for sign in (store.beat(sid, 1, Marks(0.0)), store.leave(sid, 1), store.release(sid, 1, Marks(0.0))):
+        with pytest.raises(SessionFenced):
+            await sign
+    assert (await seen(store, sid)).served
+    assert (await store.open_session(room, sid, STARTED)).marks == MARKS
+    with pytest.raises(StoreError):
+        await store.beat(f"{sid}_2", 1, None)
+
+
+async def test_leaving_release_and_succession(store: Store, another: Another, room: str, sid: str) -> None:
+    """One that leaves beats on, sees its successor arrive, is gone after its release; the successor stays."""
+    await store.open_session(room, sid, STARTED)
+    await store.arrive(sid)
+    await asyncio.sleep(0.02)
+    await store.leave(sid, 1)
+    await store.beat(sid, 1, None)
+    leaving = await seen(store, sid)
+    assert (leaving.beating, leaving.served, leaving.succeeded) == (True, False, False)
+    await asyncio.sleep(0.02)
+    await another().arrive(sid)
+    assert (await seen(store, sid)).succeeded
+    await store.release(sid, 1, MARKS)
+    gone = await seen(another(), sid)
+    assert (gone.beating, gone.beat_age) == (False, None)
+    assert gone.leaving_age is not None
+    await another().open_session(room, sid, STARTED)
+    assert (await seen(store, sid)).served
+
+
+async def test_announced_jobs_are_expected(store: Store, another: Another, sid: str) -> None:
+    """A worker that took a job is seen by all, also before the session exists."""
+    await store.announce(sid)
+    assert (await seen(another(), sid)).expected
+    assert (await seen(another(), f"{sid}_2")) == Watched()
+
+
+async def test_one_of_many_supervisors_calls(store: Store, another: Another, sid: str) -> None:
+    """Eight supervisors saw the same state: one of them calls, and the next call is one for one again."""
+    stores = [store, another(), another()]
+    for calls in (1, 2):
+        stamp = (await seen(store, sid)).call_stamp
+        claims = await asyncio.gather(*(stores[n % 3].call(sid, stamp, calls) for n in range(8)))
+        assert sorted(claims) == [False] * 7 + [True]
+        now = await seen(another(), sid)
+        assert (now.calls, now.call_stamp != stamp) == (calls, True)
+        assert now.call_age is not None
+        await asyncio.sleep(0.02)
+
+
+async def test_a_call_after_an_announcement(store: Store, sid: str) -> None:
+    """The row that an announcement made does not hinder a call, nor a call the next announcement."""
+    await store.announce(sid)
+    assert await store.call(sid, 0, 1)
+    await store.announce(sid)
+    now = await seen(store, sid)
+    assert (now.calls, now.call_age is not None, now.coming_age is not None) == (1, True, True)
+
+
+async def test_one_supervisor_leads(store: Store, another: Another, sid: str) -> None:
+    """The first to check in leads until it checks out; each agent name has a leader of its own."""
+    other = another()
+    name = f"agent {sid}"
+    assert await store.check_in("a", name, takes_jobs=True) == Duty(leads=True, takers=1)
+    assert await other.check_in("b", name, takes_jobs=False) == Duty(leads=False, takers=1)
+    assert await other.check_in("c", f"{name} 2", takes_jobs=True) == Duty(leads=True, takers=1)
+    assert await store.check_in("a", name, takes_jobs=False) == Duty(leads=True, takers=0)
+    assert await other.check_in("b", name, takes_jobs=True) == Duty(leads=False, takers=1)
+    await store.check_out("a")
+    assert await other.check_in("b", name, takes_jobs=True) == Duty(leads=True, takers=1)
+    await other.check_out("b")
+    assert await store.takers(name) == 0
+    await other.check_out("c")
+
+
+async def test_a_leader_that_is_gone_is_followed(
+    store: Store, another: Another, sid: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A leader that does not check in any more loses its lease, and is no taker any more."""
+    for module in ("memory_supervision", "supervision_queries"):
+        monkeypatch.setattr(f"agent.store.{module}.LEASE_SECONDS", 0.2)
+        monkeypatch.setattr(f"agent.store.{module}.PRESENT_SECONDS", 0.2)
+    other = another()
+    assert (await store.check_in("a", sid, takes_jobs=True)).leads
+    assert not (await other.check_in("b", sid, takes_jobs=True)).leads
+    await asyncio.sleep(0.3)
+    assert await other.check_in("b", sid, takes_jobs=True) == Duty(leads=True, takers=1)
+    assert not (await store.check_in("a", sid, takes_jobs=True)).leads

@@ -1,0 +1,107 @@
+"""The gaps that a successor writes, from the marks of its predecessor."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.core.model import Gap, Reason, Speaker
+from agent.core.succession import Mark, Marks, Unheard, latest_ends
+
+ADA = Speaker("ada", "Ada", "interviewer", "interviewer")
+BOB = Speaker("bob", "Bob", "candidate", "candidate")
+LOST = Reason.TRANSCRIBER_LOST
+
+
+def left(*tracks: Mark, at: float = 30.0) -> Marks:
+    """What a predecessor left at its last beat."""
+    return Marks(at, tracks)
+
+
+def test_who_is_heard_again_was_unheard_since_the_mark() -> None:
+    """The gap begins where the predecessor had got to and lasts until the first frame."""
+    unheard = Unheard(left(Mark(ADA, "TR_a", 28.5)), {}, {"TR_a": 1.0}, now=36.0)
+    assert unheard.begin("TR_a", "ada", muted=False) == (28.5, None)
+    assert unheard.begin("TR_a", "ada", muted=False) is None
+    assert unheard.rest() == []
+
+
+def test_what_was_stored_after_the_mark_is_no_part_of_the_gap() -> None:
+    """A predecessor may store a segment after its last beat: its words are not missing."""
+    settled = latest_ends([("TR_a", 29.0), ("TR_a", 30.75), ("TR_b", 99.0), ("TR_a", 12.0)])
+    unheard = Unheard(left(Mark(ADA, "TR_a", 28.5)), settled, {}, now=36.0)
+    assert unheard.begin("TR_a", "ada", muted=False) == (30.75, None)
+
+
+def test_who_has_left_meanwhile_has_a_gap_all_the_same() -> None:
+    """Somebody spoke before leaving, perhaps: until the successor began nobody can say."""
+    unheard = Unheard(left(Mark(ADA, "TR_a", 28.5), Mark(BOB, "TR_b", 29.0, ended=29.5)), {}, {}, now=36.0)
+    assert unheard.rest() == [Gap(ADA, "TR_a", 28.5, 36.0, LOST), Gap(BOB, "TR_b", 29.0, 29.5, LOST)]
+    assert unheard.rest() == []
+
+
+def test_who_was_muted_all_along_was_silent() -> None:
+    """Muted at the last beat and muted now: no gap; unmuted in between: one."""
+    marks = left(Mark(ADA, "TR_a", 28.5, muted=True))
+    assert Unheard(marks, {}, {}, now=36.0).begin("TR_a", "ada", muted=True) is None
+    assert Unheard(marks, {}, {}, now=36.0).begin("TR_a", "ada", muted=False) == (28.5, None)
+    assert Unheard(marks, {}, {}, now=36.0).rest() == []
+
+
+def test_who_has_muted_since_is_silent_from_now_on() -> None:
+    """The gap of somebody who is muted now ends when the successor begins: frames may stay away for long."""
+    unheard = Unheard(left(Mark(ADA, "TR_a", 28.5)), {}, {}, now=36.0)
+    assert unheard.begin("TR_a", "ada", muted=True) == (28.5, 36.0)
+
+
+def test_a_track_that_was_published_anew_goes_on() -> None:
+    """The same person with another track: unheard since the mark of the track before."""
+    unheard = Unheard(left(Mark(ADA, "TR_a", 28.5)), {}, {"TR_c": 33.0}, now=36.0)
+    assert unheard.begin("TR_c", "ada", muted=False) == (28.5, None)
+    assert unheard.rest() == []
+
+
+def test_two_tracks_of_one_person_keep_their_own_marks() -> None:
+    """Microphone and screen share audio are not taken for each other."""
+    marks = left(Mark(ADA, "TR_mic", 28.5), Mark(ADA, "TR_share", 20.0))
+    unheard = Unheard(marks, {}, {"TR_mic": 1.0, "TR_share": 1.0}, now=36.0)
+    assert unheard.begin("TR_share", "ada", muted=False) == (20.0, None)
+    assert unheard.begin("TR_mic", "ada", muted=False) == (28.5, None)
+
+
+def test_who_came_when_nobody_was_there_is_unheard_since_then() -> None:
+    """Newcomers between two transcribers, and everybody in a room that never had one."""
+    assert Unheard(None, {}, {"TR_a": 4.0}, now=36.0).begin("TR_a", "ada", muted=False) == (4.0, None)
+    late = Unheard(left(at=30.0), {}, {"TR_a": 33.0, "TR_b": 4.0}, now=36.0)
+    assert late.begin("TR_a", "ada", muted=False) == (33.0, None)
+    assert late.begin("TR_b", "bob", muted=False) == (30.0, None)
+
+
+def test_who_comes_after_the_beginning_misses_nothing() -> None:
+    """A track that was not there when the transcriber began is heard from its first frame."""
+    assert Unheard(None, {}, {}, now=1.0).begin("TR_a", "ada", muted=False) is None
+
+
+def test_marks_that_nobody_came_for_are_handed_on() -> None:
+    """A successor that dies before people are back leaves what it was left."""
+    unheard = Unheard(left(Mark(ADA, "TR_a", 28.5), Mark(BOB, "TR_b", 29.0)), {"TR_b": 29.5}, {}, now=36.0)
+    unheard.begin("TR_a", "ada", muted=False)
+    assert unheard.marks == (Mark(BOB, "TR_b", 29.5),)
+
+
+tracks = st.dictionaries(st.sampled_from("abc"), st.floats(0, 30), max_size=3)
+
+
+@given(tracks, tracks, st.lists(st.sampled_from("abc")), st.floats(30, 60))
+def test_every_mark_is_answered_once(
+    marked: dict[str, float], settled: dict[str, float], back: list[str], now: float
+) -> None:
+    """Each track is either heard again from its mark on, or has a gap from there; never both."""
+    marks = Marks(30.0, tuple(Mark(Speaker(sid), sid, until) for sid, until in marked.items()))
+    unheard = Unheard(marks, settled, {}, now)
+    begun = [(sid, span) for sid in back if (span := unheard.begin(sid, sid, False)) is not None]
+    rest = [(gap.track_sid, (gap.start, gap.end)) for gap in unheard.rest()]
+    since = {sid: max(until, settled.get(sid, until)) for sid, until in marked.items()}
+    assert sorted(sid for sid, _ in begun) == sorted(marked.keys() & set(back))
+    assert {sid: span[0] for sid, span in [*begun, *rest]}.items() <= since.items()
+    assert {sid for sid, _ in rest} == {sid for sid in marked.keys() - set(back) if now - since[sid] >= 0.05}
