@@ -7,7 +7,7 @@ import logging
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from importlib.metadata import PackageNotFoundError, version
 
 import typer
@@ -28,6 +28,7 @@ from agent.logs import set_up_logs
 from agent.settings import Settings, load_settings
 from agent.store.late import LateReader
 from agent.store.protocol import Reader
+from agent.supervise import Supervisor, supervision
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +43,13 @@ Room names may hold any Unicode; in a path they are percent-encoded (`/` may sta
 """
 
 
-def create_app(settings: Settings, livekit: LiveKit, store: Reader) -> FastAPI:
-    """The service as an ASGI app; it closes `livekit` and `store` when it ends."""
+def create_app(
+    settings: Settings, livekit: LiveKit, store: Reader, supervisor: Supervisor | None = None
+) -> FastAPI:
+    """The service as an ASGI app; it closes `livekit` and `store` when it ends.
+
+    With a `supervisor` rooms are supervised from here, too.
+    """
     app = FastAPI(
         title="Interview transcription",
         version=_version(),
@@ -52,6 +58,7 @@ def create_app(settings: Settings, livekit: LiveKit, store: Reader) -> FastAPI:
         redoc_url=None,
     )
     app.state.service = Service(settings, livekit, store, _version())
+    app.state.supervisor = supervisor
     for module in (health, rooms, tokens, transcripts):
         app.include_router(module.router)
     add_error_answers(app)
@@ -71,8 +78,12 @@ def create_app(settings: Settings, livekit: LiveKit, store: Reader) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
+    supervisor: Supervisor | None = app.state.supervisor
     try:
-        async with asyncio.TaskGroup() as group:
+        async with (
+            supervision(supervisor) if supervisor else nullcontext(),
+            asyncio.TaskGroup() as group,
+        ):
             getting_ready = group.create_task(_prepare(service.store), name="prepare the record")
             yield
             getting_ready.cancel()
@@ -112,7 +123,9 @@ def serve(settings: Settings) -> None:
         SettingsError: the address cannot be listened on.
     """
     set_up_logs(settings)
-    app = create_app(settings, LiveKit(settings), LateReader(settings.database_url))
+    livekit = LiveKit(settings)
+    supervisor = Supervisor(settings, livekit) if livekit.configured and settings.supervise else None
+    app = create_app(settings, livekit, LateReader(settings.database_url), supervisor)
     with listen(settings.host, settings.port) as listener:
         port = listener.getsockname()[1]
         extra = {"action": "service_started", "host": settings.host, "port": port}

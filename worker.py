@@ -28,10 +28,13 @@ from livekit.agents import (
 )
 
 from agent.errors import SettingsError, TranscriptionError
+from agent.http.livekit import LiveKit
 from agent.logs import set_up_logs
+from agent.presence import IDENTITY
 from agent.rtc.connect import connect as join_room
 from agent.rtc.silero import load_model
 from agent.settings import Settings, load_settings
+from agent.supervise import Supervisor, supervision
 from agent.transcriber import Transcriber
 
 log = logging.getLogger("worker")
@@ -46,8 +49,9 @@ app = typer.Typer(
 
 IDLE_PROCESSES = 1
 """Spare processes that wait with everything loaded, so that a room is joined at once."""
-FINISH_SECONDS = 30.0
-"""How long a job may take to hear its last answers and store them; the session's own limits are inside it."""
+FINISH_SECONDS = 50.0
+"""How long a job may take to be followed by another, hear its last answers and store them; the session's own
+limits are inside it."""
 
 
 def prewarm(settings: Settings, process: JobProcess) -> None:
@@ -80,16 +84,18 @@ async def finish(ctx: JobContext) -> None:
     transcriber: Transcriber | None = ctx.proc.userdata.get("transcriber")
     if transcriber is None:
         return
-    transcriber.stop("the worker was stopped")
+    transcriber.stop("the worker was stopped", hand_over=True)
     await ctx.proc.userdata["running"]
 
 
-async def accept(request: JobRequest) -> None:
+async def accept(supervisor: Supervisor, request: JobRequest) -> None:
     """Take every room; the identity tells a transcriber from other agents."""
-    await request.accept(name="Transcriber", identity=f"agent-transcriber-{request.id}")
+    async with asyncio.TaskGroup() as group:
+        group.create_task(supervisor.announce(request.room.sid), name="announce")
+        await request.accept(name="Transcriber", identity=f"{IDENTITY}{request.id}")
 
 
-def make_server(settings: Settings, *, devmode: bool) -> AgentServer:
+def make_server(settings: Settings, supervisor: Supervisor, *, devmode: bool) -> AgentServer:
     """The AgentServer with our job, not running yet."""
     # LiveKit's own end-of-turn model would be loaded into every worker: 244 MB that we never use
     os.environ.setdefault("LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE", "0")
@@ -109,19 +115,43 @@ def make_server(settings: Settings, *, devmode: bool) -> AgentServer:
         permissions=WorkerPermissions(can_publish=False, can_update_metadata=False),
         log_level=settings.log_level.upper(),
     )
-    server.rtc_session(entrypoint, agent_name=settings.agent_name, on_request=accept, on_session_end=finish)
+    server.rtc_session(
+        entrypoint,
+        agent_name=settings.agent_name,
+        on_request=partial(accept, supervisor),
+        on_session_end=finish,
+    )
+    server.on("worker_registered", lambda *_: supervisor.take_jobs())
     return server
 
 
-async def serve(server: AgentServer, *, devmode: bool, drain_seconds: float) -> None:
-    """Run until SIGTERM or SIGINT; then let meetings go on for `drain_seconds`, then leave."""
+async def serve(settings: Settings, *, devmode: bool) -> None:
+    """Run until SIGTERM or SIGINT; then let meetings go on for `DRAIN_SECONDS`, then hand them over.
+
+    In `devmode` meetings are handed over at once.
+    """
     stop = _stop_on_signals()
-    running = asyncio.create_task(server.run(devmode=devmode), name="server")
+    livekit = LiveKit(settings)
+    supervisor = Supervisor(settings, livekit)
+    server = make_server(settings, supervisor, devmode=devmode)
+    try:
+        async with supervision(supervisor):
+            await _serve(server, supervisor, stop, None if devmode else settings.drain_seconds)
+    finally:
+        await livekit.aclose()
+
+
+async def _serve(
+    server: AgentServer, supervisor: Supervisor, stop: asyncio.Event, drain_seconds: float | None
+) -> None:
+    """`drain_seconds` None: development, which waits for no meeting."""
+    running = asyncio.create_task(server.run(devmode=drain_seconds is None), name="server")
     stopped = asyncio.create_task(stop.wait(), name="stop")
     try:
         await asyncio.wait((running, stopped), return_when=asyncio.FIRST_COMPLETED)
         if not running.done():
             log.info("stopping", extra={"action": "worker_stopping"})
+            await supervisor.stop_taking()
             if drain_seconds:
                 await _drain(server, drain_seconds)
             await server.aclose()
@@ -145,7 +175,7 @@ async def transcribe_one(settings: Settings, room_name: str) -> None:
         await livekit.room.create_room(api.CreateRoomRequest(name=room_name))
     token = (
         api.AccessToken(settings.livekit_api_key, settings.livekit_api_secret)
-        .with_identity(f"agent-transcriber-{os.getpid()}")
+        .with_identity(f"{IDENTITY}{os.getpid()}")
         .with_kind("agent")
         .with_grants(
             api.VideoGrants(
@@ -190,8 +220,7 @@ def start() -> None:
     """Join every room by itself, or those that ask for AGENT_NAME. Needs LIVEKIT_* and ELEVENLABS_API_KEY."""
     settings = _settings()
     _require(settings.require_livekit, settings.require_recognizer)
-    server = make_server(settings, devmode=False)
-    _run(serve(server, devmode=False, drain_seconds=settings.drain_seconds))
+    _run(serve(settings, devmode=False))
 
 
 @app.command()
@@ -199,11 +228,7 @@ def dev() -> None:
     """Like start, to try out: stops at once, and uses the local recognizer when there is no key."""
     settings = _settings()
     _require(settings.require_livekit)
-    _run(
-        _with_recognizer(
-            settings, lambda ready: serve(make_server(ready, devmode=True), devmode=True, drain_seconds=0)
-        )
-    )
+    _run(_with_recognizer(settings, lambda ready: serve(ready, devmode=True)))
 
 
 @app.command()

@@ -8,10 +8,18 @@ ACTIONS = frozenset(
         # worker
         "worker_stopping",
         "drain_over",
+        # supervision
+        "rooms_unsupervised",
+        "supervision_held_up",
+        "supervisor_failed",
+        "transcriber_called",
         # session
         "session_started",
         "session_over",
         "session_fenced",
+        "room_taken",
+        "successor_here",
+        "successor_missing",
         "track_started",
         "track_ended",
         "track_failed",

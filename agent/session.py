@@ -17,9 +17,11 @@ from agent.clock import RoomClock, timestamp
 from agent.core.books import Books
 from agent.core.model import Accounting, End, Gap, Item, Reason, Segment, State, Status, Window
 from agent.core.speakers import Speakers
+from agent.core.succession import Marks
 from agent.core.track import TrackMachine
 from agent.core.transcript import Transcript
 from agent.core.windows import TranscriptBuffer
+from agent.presence import Presence, unheard, wait_turn
 from agent.recorder import Recorder
 from agent.rtc.events import (
     ConnectionLost,
@@ -39,6 +41,7 @@ from agent.sinks.outbox import Outbox
 from agent.sinks.protocol import Outgoing, Sink
 from agent.store.protocol import Opened, Store
 from agent.stt.protocol import Recognizer
+from agent.track_task import TAIL_SECONDS
 from agent.tracks import Tracks
 
 log = logging.getLogger(__name__)
@@ -49,6 +52,12 @@ ALONE_SECONDS = 2.0
 """After the last speaker has left, so long for a page reload before the end is said."""
 MEETING_OVER = frozenset({"room_deleted", "room_closed"})
 """Reasons of a disconnect after which the room's life is over; after others it may go on without us."""
+STOP_TAIL_SECONDS = 0.3
+"""When we leave and the others stay: what was said before may still be on its way for so long."""
+RETURN_SECONDS = 5.0
+"""After a change of transcribers, so long for everybody's tracks to be received again."""
+DEAF_SECONDS = 10.0
+"""A connection that is lost for longer is likely to be lost for us alone."""
 FLUSH_SECONDS = 5.0
 """At the end, so long for the store and for each sink."""
 
@@ -79,12 +88,17 @@ class Session:
         self._lost_at: float | None = None
         self._stopping = asyncio.Event()
         self._stop_reason = ""
+        self._hands_over = False
         self._closed = False
         self._said_end = False
         self._meeting_over = False
 
-    def stop(self, reason: str) -> None:
-        """Leave the room after the last words; `run` returns when that is done. Safe to call twice."""
+    def stop(self, reason: str, *, hand_over: bool = False) -> None:
+        """Leave the room after the last words; `run` returns when that is done. Safe to call twice.
+
+        `hand_over`: have a successor called first, and stay until it is here if a worker can send one.
+        """
+        self._hands_over = hand_over and not self._stopping.is_set()
         self._stop_reason = self._stop_reason or reason
         self._stopping.set()
 
@@ -94,16 +108,40 @@ class Session:
         Raises:
             StoreError: the session could not be opened in the store.
         """
+        if not await wait_turn(self._store, sid, self._wanted):
+            log.info("the room has its transcriber", extra={"action": "room_taken"})
+            return
+        opened = await self._open(sid)
+        self._outboxes = [Outbox(sink) for sink in sinks]
+        self._recorder = Recorder(self._store, sid, opened, self._publish)
+        self._presence = Presence(
+            self._store,
+            sid,
+            self._settings.agent_name,
+            room=self._room,
+            recorder=self._recorder,
+            marks=self._marks,
+            hears=self._hears,
+        )
+        await self._transcribe(opened.epoch)
+        log.info(
+            "session over", extra={"action": "session_over", "session": sid, "reason": self._stop_reason}
+        )
+
+    async def _open(self, sid: str) -> Opened:
+        """Take the session, and go on where an earlier transcriber of it has stopped."""
         self._clock = RoomClock(self._room.creation_time)
-        started_at = timestamp(self._clock.created_at)
-        opened = await self._store.open_session(self._room.name, sid, started_at)
-        self._started_at = started_at
+        self._started_at = timestamp(self._clock.created_at)
+        opened = await self._store.open_session(self._room.name, sid, self._started_at)
         self._begin_from(opened)
         if opened.last_seq:
             segments = [segment for _, segment in await self._store.segments(sid)]
             self._buffer.restore(segments, [window for _, window in await self._store.windows(sid)])
-        self._outboxes = [Outbox(sink) for sink in sinks]
-        self._recorder = Recorder(self._store, sid, opened, self._publish)
+        self._unheard = await unheard(self._store, sid, opened.marks, self._room, self._clock)
+        return opened
+
+    async def _transcribe(self, epoch: int) -> None:
+        """From the first track to the last word; everything that runs belongs to one group."""
         async with asyncio.TaskGroup() as group:
             self._tracks = Tracks(
                 group,
@@ -116,22 +154,22 @@ class Session:
             )
             services = [
                 group.create_task(self._recorder.run(), name="recorder"),
+                group.create_task(self._presence.run(epoch), name="heartbeat"),
                 *(group.create_task(outbox.run(), name="outbox") for outbox in self._outboxes),
             ]
             consumer = group.create_task(self._consume(), name="room events")
             ticker = group.create_task(self._keep_time(), name="session clock")
-            log.info("session started", extra={"action": "session_started", "epoch": opened.epoch})
+            log.info("session started", extra={"action": "session_started", "epoch": epoch})
             self._recorder.record(Status(State.LISTENING))
             self._events.subscribe()
             await self._stopping.wait()
+            if self._hands_over and self._speaker_present():
+                await self._presence.hand_over(self._over, self._pause)
             self._events.close()
             consumer.cancel()
             await self._finish()
             for task in (ticker, *services):
                 task.cancel()
-        log.info(
-            "session over", extra={"action": "session_over", "session": sid, "reason": self._stop_reason}
-        )
 
     # ---- the room's side
 
@@ -168,7 +206,12 @@ class Session:
     def _start_track(self, event: TrackStarted) -> None:
         speaker = self._speakers.speaker(event.identity, event.name, event.role)
         self._recorder.save_speakers(self._speakers.all)
-        self._tracks.start(event, speaker)
+        missed = self._unheard.begin(event.track_sid, event.identity, event.muted)
+        since, until = missed or (None, None)
+        if since is not None and until is not None:
+            self._take(Gap(speaker, event.track_sid, since, until, Reason.TRANSCRIBER_LOST))
+            since = None
+        self._tracks.start(event, speaker, since)
 
     def _track_finished(self, machine: TrackMachine) -> None:
         self._books.close(machine.accounting())
@@ -206,6 +249,8 @@ class Session:
         self._recorder.record(item)
 
     def _publish(self, outgoing: Outgoing) -> None:
+        if self._recorder.fenced.is_set():
+            return  # another transcriber speaks now
         for outbox in self._outboxes:
             outbox.put(outgoing)
 
@@ -221,6 +266,8 @@ class Session:
             if now - sums_at >= SUMS_SECONDS:
                 sums_at = now
                 self._recorder.save_accounting(self._accounting())
+            if now - self._unheard.began >= RETURN_SECONDS:
+                self._tell_unheard()
             if self._recorder.fenced.is_set():
                 self.stop("another transcriber has taken over")
             if self._tracks.busy or self._speaker_present():
@@ -250,8 +297,12 @@ class Session:
 
     async def _finish(self) -> None:
         """Hear the tails, await the last answers, store and send what is left."""
-        await self._tracks.finish()
+        if self._recorder.fenced.is_set():
+            await self._tracks.finish(0.0, answer_seconds=0.0)
+            return
+        marks = await self._tracks.finish(TAIL_SECONDS if self._closed else STOP_TAIL_SECONDS)
         if self._meeting_over or not self._speaker_present():
+            self._tell_unheard(everybody=True)
             self._say_end()
         else:
             self._record_windows(self._buffer.close())
@@ -259,6 +310,7 @@ class Session:
         self._recorder.save_accounting(self._accounting())
         if not await self._recorder.drain(FLUSH_SECONDS):
             log.error("the end of the session was not stored", extra={"action": "end_not_stored"})
+        await self._presence.release(Marks(self._clock.now(), (*marks, *self._unheard.marks)))
         if not self._closed:
             for outbox in self._outboxes:
                 await outbox.drain(FLUSH_SECONDS)
@@ -284,6 +336,30 @@ class Session:
                 accounting=tuple(sums),
             )
         )
+
+    # ---- those before and after us
+
+    def _wanted(self) -> bool:
+        return self._room.isconnected() and not self._stopping.is_set()
+
+    def _over(self) -> bool:
+        return self._closed or self._recorder.fenced.is_set()
+
+    def _pause(self) -> bool:
+        """True when nobody speaks: all that was said is answered."""
+        return not any(machine.pending for machine in self._tracks.machines())
+
+    def _hears(self) -> bool:
+        """False when the connection to the room has been lost for so long that somebody else should try."""
+        return self._lost_at is None or self._clock.now() - self._lost_at < DEAF_SECONDS
+
+    def _marks(self) -> Marks:
+        return Marks(self._clock.now(), (*self._tracks.marks(), *self._unheard.marks))
+
+    def _tell_unheard(self, *, everybody: bool = False) -> None:
+        """Write the gaps of those who spoke to an earlier transcriber and have not come back."""
+        for gap in self._unheard.rest(everybody=everybody):
+            self._take(gap)
 
     # ---- sums
 

@@ -255,6 +255,12 @@ class Settings(BaseModel):
         86_400,
         "How long a stopping worker lets its meetings go on; whatever stops it has to wait longer.",
     )
+    supervise: bool = _setting(
+        True,
+        "true or false",
+        "true or false",
+        "Call a transcriber for rooms that have none, or lost it; false leaves that to other processes.",
+    )
     worker_port: int = _port(8081, "Port of the worker's health page; 0 takes any free one.")
 
     log_format: Literal["text", "json"] = _setting(

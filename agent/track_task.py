@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from agent.clock import RoomClock
 from agent.core.commands import CloseSession, Command, Commit, Emit, OpenSession, SendAudio
 from agent.core.gate import GateSettings
-from agent.core.model import Gap, Reason, Segment, Status
+from agent.core.model import SAMPLE_RATE, Gap, Reason, Segment, Status
+from agent.core.succession import LEAST_GAP_SECONDS, Mark
 from agent.core.track import TrackMachine, TrackSettings
 from agent.errors import RecognizerError
 from agent.rtc.audio import TrackAudio
@@ -61,8 +62,14 @@ class TrackTask:
         recognizer: Recognizer,
         clock: RoomClock,
         emit: Callable[[Segment | Gap | Status], None],
+        unheard_since: float | None = None,
     ) -> None:
+        """`unheard_since`: room time from which nobody has heard the track, up to its first frame here."""
         self.machine = machine
+        self._unheard_since = unheard_since
+        self._muted = False
+        self._ended_at: float | None = None
+        self._tail_seconds = TAIL_SECONDS
         self._audio = audio
         self._detector = detector
         self._recognizer = recognizer
@@ -87,12 +94,20 @@ class TrackTask:
             if self._reader is not None:
                 self._reader.cancel()
 
-    def gone(self) -> None:
-        """The track was unpublished or its participant left: hear the tail, then end."""
+    def gone(self, tail_seconds: float = TAIL_SECONDS) -> None:
+        """The track was unpublished, its participant left, or we leave: hear the tail, then end."""
+        self._tail_seconds = tail_seconds
         self._gone.set()
+
+    def mark(self) -> Mark:
+        """How far this track has come, for a successor."""
+        limits = [self.machine.watermark(self._clock.now()), self._unheard_since, self._ended_at]
+        until = min(limit for limit in limits if limit is not None)
+        return Mark(self.machine.speaker, self.machine.track_sid, until, self._muted, self._ended_at)
 
     def muted(self, muted: bool) -> None:
         """The track was muted or unmuted."""
+        self._muted = muted
         now = self._clock.now()
         self._carry_out(self.machine.muted(now) if muted else self.machine.unmuted(now))
 
@@ -104,20 +119,32 @@ class TrackTask:
     async def _listen(self) -> None:
         try:
             async for pcm in self._audio:
+                if self._unheard_since is not None:
+                    self._heard_again(len(pcm) / 2 / SAMPLE_RATE)
                 probabilities, level = self._detector.feed(pcm)
                 self._carry_out(self.machine.heard(pcm, level, probabilities, self._clock.now()))
         finally:
             await self._audio.aclose()
         self._gone.set()
 
+    def _heard_again(self, frame_seconds: float = 0.0) -> None:
+        """The time that nobody has heard is over with this frame, or with the track's end."""
+        since, self._unheard_since = self._unheard_since, None
+        end = self._clock.now() - frame_seconds - MEDIA_DELAY_SECONDS
+        if since is not None and end - since >= LEAST_GAP_SECONDS:
+            machine = self.machine
+            self._give_out(Gap(machine.speaker, machine.track_sid, since, end, Reason.TRANSCRIBER_LOST))
+
     async def _end_when_gone(self, listener: asyncio.Task[None]) -> None:
         await self._gone.wait()
-        await asyncio.wait([listener], timeout=TAIL_SECONDS)
+        await asyncio.wait([listener], timeout=self._tail_seconds)
         if not listener.done():
             listener.cancel()
             await asyncio.wait([listener], timeout=CLOSE_SECONDS)
+        self._ended_at = self._clock.now()
+        self._heard_again()
         if not self.machine.finished:
-            self._carry_out(self.machine.ended(self._clock.now()))
+            self._carry_out(self.machine.ended(self._ended_at))
 
     async def _keep_time(self) -> None:
         """Tick the machine at its deadlines until it has finished.

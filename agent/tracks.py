@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from agent.clock import RoomClock
 from agent.core.model import Gap, Reason, Segment, Speaker, Status
+from agent.core.succession import Mark
 from agent.core.track import TrackMachine
 from agent.rtc.audio import TrackAudio
 from agent.rtc.events import TrackStarted
 from agent.rtc.silero import SileroModel
 from agent.settings import Settings
 from agent.stt.protocol import Recognizer
-from agent.track_task import TrackTask, track_settings
+from agent.track_task import TAIL_SECONDS, TrackTask, track_settings
 
 log = logging.getLogger(__name__)
 
@@ -70,8 +71,15 @@ class Tracks:
         """Of all tracks that are not over."""
         return [track.task.machine for track in (*self._running.values(), *self._ending)]
 
-    def start(self, event: TrackStarted, speaker: Speaker) -> None:
-        """Transcribe a track; the same track again changes nothing, a new object of it begins anew."""
+    def marks(self) -> tuple[Mark, ...]:
+        """How far each track that is not over has come."""
+        return tuple(track.task.mark() for track in (*self._running.values(), *self._ending))
+
+    def start(self, event: TrackStarted, speaker: Speaker, unheard_since: float | None = None) -> None:
+        """Transcribe a track; the same track again changes nothing, a new object of it begins anew.
+
+        `unheard_since`: room time from which nobody has heard it.
+        """
         known = self._running.get(event.track_sid)
         if known is not None:
             if known.event.track is event.track:
@@ -87,6 +95,7 @@ class Tracks:
             recognizer=self._recognizer,
             clock=self._clock,
             emit=self._emit,
+            unheard_since=unheard_since,
         )
         if event.muted:
             task.muted(True)
@@ -99,12 +108,12 @@ class Tracks:
         if track := self._running.get(track_sid):
             track.task.muted(muted)
 
-    def end(self, track_sid: str) -> None:
-        """No more is to be received of a track; harmless when it is not known."""
+    def end(self, track_sid: str, tail_seconds: float = TAIL_SECONDS) -> None:
+        """No more is to be received of a track, but for its tail; harmless when it is not known."""
         track = self._running.pop(track_sid, None)
         if track is None:
             return
-        track.task.gone()
+        track.task.gone(tail_seconds)
         self._ending.append(track)
         log.info("track ended", extra={"action": "track_ended", "track_sid": track_sid})
 
@@ -118,19 +127,26 @@ class Tracks:
         for identity in {track.event.identity for track in self._running.values()} - set(identities):
             self.end_of(identity)
 
-    async def finish(self) -> None:
-        """End all tracks and wait for the last answers; what is not answered in time becomes a gap."""
+    async def finish(
+        self, tail_seconds: float = TAIL_SECONDS, answer_seconds: float = ANSWER_SECONDS
+    ) -> tuple[Mark, ...]:
+        """End all tracks and wait for the last answers; what is not answered in time becomes a gap.
+
+        Returns the marks of the tracks that were still there: a successor goes on with them.
+        """
         self._closing = True
+        there = [track.task for track in self._running.values()]
         for track_sid in list(self._running):
-            self.end(track_sid)
+            self.end(track_sid, tail_seconds)
         runners = [track.runner for track in self._ending]
         if not runners:
-            return
-        _, late = await asyncio.wait(runners, timeout=ANSWER_SECONDS)
+            return ()
+        _, late = await asyncio.wait(runners, timeout=answer_seconds)
         for track in [one for one in self._ending if one.runner in late]:
             track.task.give_up(Reason.ENDED)
         if late:
             await asyncio.wait(late, timeout=GIVE_UP_SECONDS)
+        return tuple(replace(task.mark(), ended=None) for task in there)
 
     async def _run(self, task: TrackTask, event: TrackStarted) -> None:
         """The track boundary: a fault in one track must not silence the others, nor itself for long."""

@@ -32,14 +32,19 @@ class Transcriber:
         self._extra_sinks = extra_sinks
         self._session: Session | None = None
         self._stop_reason = ""
+        self._hands_over = False
         self.joined = asyncio.Event()
         """Set once the room is connected, or never will be."""
 
-    def stop(self, reason: str) -> None:
-        """Leave after the last words; `run` returns when that is done. Safe to call at any time."""
+    def stop(self, reason: str, *, hand_over: bool = False) -> None:
+        """Leave after the last words; `run` returns when that is done. Safe to call at any time.
+
+        `hand_over`: have another worker's transcriber called first, and wait for it for a while.
+        """
         self._stop_reason = reason
+        self._hands_over = hand_over
         if self._session is not None:
-            self._session.stop(reason)
+            self._session.stop(reason, hand_over=hand_over)
 
     async def run(self, room: rtc.Room, connect: Callable[[], Awaitable[None]]) -> None:
         """Connect `room` (not connected yet) with `connect` and transcribe it until its end or `stop`.
@@ -66,7 +71,7 @@ class Transcriber:
                 room, events, settings, model=self._model, recognizer=recognizer, store=store
             )
             if self._stop_reason:
-                self._session.stop(self._stop_reason)
+                self._session.stop(self._stop_reason, hand_over=self._hands_over)
             history = History(room, sid, _reader(store, sid))
             sinks = [make(room, sid) for make in ROOM_SINKS]
             try:

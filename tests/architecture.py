@@ -53,6 +53,7 @@ BROAD_EXCEPTS = {
 TASK_OWNERS = {
     "worker.py": "the job's task is ended by the framework's session-end call; signals end the rest",
     "agent/pipeline.py": "AudioPipeline.stop awaits it",
+    "agent/supervise.py": "the context manager `supervision` cancels and awaits it",
     "agent/rtc/connect.py": "the function itself awaits it, also when it is cancelled",
     "local/live_track.py": "LiveTrack.aclose awaits it",
     "local/listener.py": "Listener holds and cancels it",

@@ -54,7 +54,8 @@ class Unheard:
         }
         since = marks.at if marks is not None else 0.0
         self._present = {sid: max(joined, since, 0.0) for sid, joined in present.items()}
-        self._began = now
+        self.began = now
+        """Room time."""
 
     def begin(self, track_sid: str, identity: str, muted: bool) -> tuple[float, float | None] | None:
         """A track is received for the first time: the span (room time) of it that nobody has heard.
@@ -70,16 +71,21 @@ class Unheard:
             return None
         if not muted:
             return since, None
-        return (since, self._began) if self._began - since >= LEAST_GAP_SECONDS else None
+        return (since, self.began) if self.began - since >= LEAST_GAP_SECONDS else None
 
-    def rest(self) -> list[Gap]:
-        """The gaps of those who have not come back; each once."""
+    def rest(self, *, everybody: bool = False) -> list[Gap]:
+        """The gaps of those who have not come back; each once.
+
+        Those whose track is in the room may still come, unless `everybody` is asked for.
+        """
         gaps = []
-        for mark in self._marks.values():
-            end = self._began if mark.ended is None else min(mark.ended, self._began)
+        for sid, mark in tuple(self._marks.items()):
+            if sid in self._present and not everybody:
+                continue
+            del self._marks[sid]
+            end = self.began if mark.ended is None else min(mark.ended, self.began)
             if not mark.muted and end - mark.until >= LEAST_GAP_SECONDS:
-                gaps.append(Gap(mark.speaker, mark.track_sid, mark.until, end, Reason.TRANSCRIBER_LOST))
-        self._marks = {}
+                gaps.append(Gap(mark.speaker, sid, mark.until, end, Reason.TRANSCRIBER_LOST))
         return gaps
 
     @property

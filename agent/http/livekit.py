@@ -1,4 +1,4 @@
-"""The calls to LiveKit's server API that the token service makes, and what their failures mean."""
+"""The calls to LiveKit's server API that we make, and what their failures mean."""
 
 from __future__ import annotations
 
@@ -74,6 +74,15 @@ class LiveKit:
     async def delete_room(self, room: str) -> None:
         """Close a room and disconnect everyone."""
         await self._call(self._api().room.delete_room(api.DeleteRoomRequest(room=room)))
+
+    async def dispatches(self, room: str) -> list[api.AgentDispatch]:
+        """The agents that a room asks for, LiveKit's own asking included."""
+        return list(await self._call(self._api().agent_dispatch.list_dispatch(room)))
+
+    async def dispatch(self, agent_name: str, room: str) -> None:
+        """Have an agent of this name sent to a room."""
+        request = api.CreateAgentDispatchRequest(agent_name=agent_name, room=room)
+        await self._call(self._api().agent_dispatch.create_dispatch(request))
 
     async def aclose(self) -> None:
         """Release connections; safe to call twice."""

@@ -101,12 +101,12 @@ class MemorySupervision:
         known.called_at, known.calls, known.stamp = monotonic(), calls, stamp + 1
         return True
 
-    async def check_in(self, supervisor: str, agent_name: str, *, takes_jobs: bool) -> Duty:
+    async def check_in(self, supervisor: str, agent_name: str, *, takes_jobs: bool, may_lead: bool) -> Duty:
         """See `Supervision.check_in`."""
         now = monotonic()
         self._workers[supervisor] = agent_name, takes_jobs, now
         holder, until = self._leases.get(agent_name, (supervisor, now))
-        leads = holder == supervisor or until < now
+        leads = may_lead and (holder == supervisor or until < now)
         if leads:
             self._leases[agent_name] = supervisor, now + LEASE_SECONDS
         return Duty(leads, await self.takers(agent_name))

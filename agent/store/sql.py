@@ -132,9 +132,9 @@ class SqlStore:
         """See `Supervision.call`."""
         return await self._run(supervision_queries.call, clean_text(session), stamp, calls)
 
-    async def check_in(self, supervisor: str, agent_name: str, *, takes_jobs: bool) -> Duty:
+    async def check_in(self, supervisor: str, agent_name: str, *, takes_jobs: bool, may_lead: bool) -> Duty:
         """See `Supervision.check_in`."""
-        return await self._run(supervision_queries.check_in, supervisor, agent_name, takes_jobs)
+        return await self._run(supervision_queries.check_in, supervisor, agent_name, takes_jobs, may_lead)
 
     async def check_out(self, supervisor: str) -> None:
         """See `Supervision.check_out`."""

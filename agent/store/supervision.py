@@ -74,8 +74,8 @@ class Supervision(Protocol):
         """Claim the next call; True for exactly one of those that saw the same `call_stamp`."""
         ...
 
-    async def check_in(self, supervisor: str, agent_name: str, *, takes_jobs: bool) -> Duty:
-        """Be known as a supervisor, and as a worker of this name that takes jobs, for the next seconds."""
+    async def check_in(self, supervisor: str, agent_name: str, *, takes_jobs: bool, may_lead: bool) -> Duty:
+        """Be known for the next seconds as one that takes jobs of this name, or not; lead if nobody does."""
         ...
 
     async def check_out(self, supervisor: str) -> None:

@@ -148,7 +148,9 @@ def watched_of(life: Mapping[Any, Any], called: Mapping[Any, Any], now: int) -> 
     )
 
 
-async def check_in(db: AsyncConnection, supervisor: str, agent_name: str, takes_jobs: bool) -> Duty:
+async def check_in(
+    db: AsyncConnection, supervisor: str, agent_name: str, takes_jobs: bool, may_lead: bool
+) -> Duty:
     """Be known, and lead if nobody else does."""
     await db.execute(
         text(
@@ -159,6 +161,11 @@ async def check_in(db: AsyncConnection, supervisor: str, agent_name: str, takes_
         ),
         {"worker": supervisor, "agent_name": agent_name, "takes_jobs": takes_jobs},
     )
+    leads = may_lead and await _take_lease(db, supervisor, agent_name)
+    return Duty(leads, await takers(db, agent_name))
+
+
+async def _take_lease(db: AsyncConnection, supervisor: str, agent_name: str) -> bool:
     led = await db.execute(
         text(
             "INSERT INTO leases (agent_name, holder, until_unix_ms)"
@@ -169,7 +176,7 @@ async def check_in(db: AsyncConnection, supervisor: str, agent_name: str, takes_
         ),
         {"agent_name": agent_name, "holder": supervisor, "lease": round(LEASE_SECONDS * 1000)},
     )
-    return Duty(leads=bool(led.rowcount), takers=await takers(db, agent_name))
+    return bool(led.rowcount)
 
 
 async def check_out(db: AsyncConnection, supervisor: str) -> None:

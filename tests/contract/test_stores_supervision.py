@@ -127,13 +127,17 @@ async def test_one_supervisor_leads(store: Store, another: Another, sid: str) ->
     """The first to check in leads until it checks out; each agent name has a leader of its own."""
     other = another()
     name = f"agent {sid}"
-    assert await store.check_in("a", name, takes_jobs=True) == Duty(leads=True, takers=1)
-    assert await other.check_in("b", name, takes_jobs=False) == Duty(leads=False, takers=1)
-    assert await other.check_in("c", f"{name} 2", takes_jobs=True) == Duty(leads=True, takers=1)
-    assert await store.check_in("a", name, takes_jobs=False) == Duty(leads=True, takers=0)
-    assert await other.check_in("b", name, takes_jobs=True) == Duty(leads=False, takers=1)
+    assert await store.check_in("a", name, takes_jobs=True, may_lead=True) == Duty(leads=True, takers=1)
+    assert await other.check_in("b", name, takes_jobs=False, may_lead=True) == Duty(leads=False, takers=1)
+    assert await other.check_in("c", f"{name} 2", takes_jobs=True, may_lead=True) == Duty(
+        leads=True, takers=1
+    )
+    assert await store.check_in("a", name, takes_jobs=False, may_lead=True) == Duty(leads=True, takers=0)
+    assert await other.check_in("b", name, takes_jobs=True, may_lead=True) == Duty(leads=False, takers=1)
     await store.check_out("a")
-    assert await other.check_in("b", name, takes_jobs=True) == Duty(leads=True, takers=1)
+    meek = await other.check_in("c", name, takes_jobs=False, may_lead=False)
+    assert meek == Duty(leads=False, takers=1)  # the lead is free, but not for everybody
+    assert await other.check_in("b", name, takes_jobs=True, may_lead=True) == Duty(leads=True, takers=1)
     await other.check_out("b")
     assert await store.takers(name) == 0
     await other.check_out("c")
@@ -147,8 +151,8 @@ async def test_a_leader_that_is_gone_is_followed(
         monkeypatch.setattr(f"agent.store.{module}.LEASE_SECONDS", 0.2)
         monkeypatch.setattr(f"agent.store.{module}.PRESENT_SECONDS", 0.2)
     other = another()
-    assert (await store.check_in("a", sid, takes_jobs=True)).leads
-    assert not (await other.check_in("b", sid, takes_jobs=True)).leads
+    assert (await store.check_in("a", sid, takes_jobs=True, may_lead=True)).leads
+    assert not (await other.check_in("b", sid, takes_jobs=True, may_lead=True)).leads
     await asyncio.sleep(0.3)
-    assert await other.check_in("b", sid, takes_jobs=True) == Duty(leads=True, takers=1)
-    assert not (await store.check_in("a", sid, takes_jobs=True)).leads
+    assert await other.check_in("b", sid, takes_jobs=True, may_lead=True) == Duty(leads=True, takers=1)
+    assert not (await store.check_in("a", sid, takes_jobs=True, may_lead=True)).leads

@@ -105,3 +105,11 @@ def test_every_mark_is_answered_once(
     assert sorted(sid for sid, _ in begun) == sorted(marked.keys() & set(back))
     assert {sid: span[0] for sid, span in [*begun, *rest]}.items() <= since.items()
     assert {sid for sid, _ in rest} == {sid for sid in marked.keys() - set(back) if now - since[sid] >= 0.05}
+
+
+def test_who_is_there_and_not_received_yet_is_waited_for() -> None:
+    """A track that is in the room may be subscribed late: its gap lasts until its first frame, or the end."""
+    unheard = Unheard(left(Mark(ADA, "TR_a", 28.5), Mark(BOB, "TR_b", 29.0)), {}, {"TR_a": 1.0}, now=36.0)
+    assert unheard.rest() == [Gap(BOB, "TR_b", 29.0, 36.0, LOST)]
+    assert unheard.rest(everybody=True) == [Gap(ADA, "TR_a", 28.5, 36.0, LOST)]
+    assert unheard.rest(everybody=True) == []
