@@ -13,6 +13,7 @@ ACTIONS = frozenset(
         "supervision_held_up",
         "supervisor_failed",
         "transcriber_called",
+        "session_closed",
         # session
         "session_started",
         "session_over",

@@ -1,6 +1,6 @@
 """One transcriber's place in its room: taking it, showing that it lives, handing it over.
 
-    wait_turn -> (the session opens) -> run: a beat a second -> hand_over, when the worker stops -> release
+    wait_turn -> (the session opens) -> run: a beat a second -> leave, hand_over -> release
 
 The store is where transcribers of one room learn of each other; who holds its epoch writes, the other leaves.
 """
@@ -76,18 +76,23 @@ class Presence:
                 self._replaced("the store cannot be asked, and another transcriber has come")
             await asyncio.sleep(BEAT_SECONDS)
 
+    async def leave(self) -> None:
+        """From now on a successor is wanted, and one that is here already waits for its turn."""
+        try:
+            await self._store.leave(self._session, self._epoch)
+        except SessionFenced:
+            self._replaced("another transcriber has taken over")
+        except StoreError:
+            pass  # it is taken for dead when its beats stay away
+
     async def hand_over(self, over: Callable[[], bool], pause: Callable[[], bool]) -> None:
-        """Ask for a successor; when some worker can send one, stay until it is here and nobody speaks.
+        """When some worker can send a successor, stay until it is here and nobody speaks.
 
         Ends early when it is `over`: the room has closed, or somebody else has taken it.
         """
         try:
-            await self._store.leave(self._session, self._epoch)
             if not await self._store.takers(self._agent_name):
                 return
-        except SessionFenced:
-            self._replaced("another transcriber has taken over")
-            return
         except StoreError:
             return
         if await self._until(HAND_OVER_SECONDS, over, lambda watched: watched.succeeded):

@@ -163,6 +163,7 @@ class Session:
             self._recorder.record(Status(State.LISTENING))
             self._events.subscribe()
             await self._stopping.wait()
+            await self._presence.leave()
             if self._hands_over and self._speaker_present():
                 await self._presence.hand_over(self._over, self._pause)
             self._events.close()
@@ -350,8 +351,10 @@ class Session:
         return not any(machine.pending for machine in self._tracks.machines())
 
     def _hears(self) -> bool:
-        """False when the connection to the room has been lost for so long that somebody else should try."""
-        return self._lost_at is None or self._clock.now() - self._lost_at < DEAF_SECONDS
+        """False when we are out of the room, or cut off for so long that somebody else should try."""
+        return not self._closed and (
+            self._lost_at is None or self._clock.now() - self._lost_at < DEAF_SECONDS
+        )
 
     def _marks(self) -> Marks:
         return Marks(self._clock.now(), (*self._tracks.marks(), *self._unheard.marks))

@@ -12,13 +12,14 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Sequence, Set
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from livekit import api
 
+from agent.closing import close_session
 from agent.core.supervision import Watched, needs_call
 from agent.errors import LiveKitError, StoreError
 from agent.http.livekit import LiveKit
@@ -44,6 +45,12 @@ AT_ONCE = 16
 NOTE_SECONDS = 2.0
 """How long a job may be held up by noting it in the store."""
 STOP_SECONDS = 10.0
+CLOSE_SECONDS = 10.0
+"""How often sessions are looked for that nobody has ended."""
+SILENT_SECONDS = 30.0
+"""Of a transcriber of whom nothing was heard for so long, and whose room is gone, nothing will be heard."""
+REMEMBERED = timedelta(hours=1)
+"""For so long it is known when a room was seen to be gone."""
 NOT_PEOPLE = (api.ParticipantInfo.Kind.AGENT, api.ParticipantInfo.Kind.EGRESS)
 
 
@@ -77,6 +84,9 @@ class Supervisor:
         self._wake = asyncio.Event()
         self._first_seen: dict[str, float] = {}
         self._look_again: dict[str, float] = {}
+        self._live: Set[str] = frozenset()
+        self._gone: dict[str, datetime] = {}
+        self._close_at = 0.0
         self._trouble = ""
 
     def take_jobs(self) -> None:
@@ -160,14 +170,34 @@ class Supervisor:
     async def _look(self, store: Store) -> None:
         """Check in, and if it is ours to act, see to every room."""
         duty = await self._check_in(store)
-        if not (duty.leads and duty.takers):
+        if not duty.leads:
             return
         rooms = await self._livekit.rooms()
+        await self._close_gone(store, {room.sid for room in rooms})
+        if not duty.takers:
+            return
         states = await store.watched([room.sid for room in rooms])
         due = self._due(rooms, states)
         async with asyncio.TaskGroup() as group:
             for room in due[:AT_ONCE]:
                 group.create_task(self._see_to(store, room, states[room.sid]), name="see to a room")
+
+    async def _close_gone(self, store: Store, live: Set[str]) -> None:
+        """Close sessions whose transcriber died and whose room is gone: nobody else can end them."""
+        now = datetime.now(UTC)
+        for sid in self._live - live:
+            self._gone[sid] = now
+        self._live = live
+        self._gone = {sid: at for sid, at in self._gone.items() if now - at < REMEMBERED}
+        loop_time = asyncio.get_running_loop().time()
+        if loop_time < self._close_at:
+            return
+        self._close_at = loop_time + CLOSE_SECONDS
+        for left in await store.abandoned(SILENT_SECONDS):
+            if left.session not in live:
+                await close_session(store, self._settings, left, self._gone.get(left.session, now))
+                extra = {"action": "session_closed", "room": left.room, "session": left.session}
+                log.warning("a session that nobody ended was closed", extra=extra)
 
     def _due(self, rooms: Sequence[api.Room], states: dict[str, Watched]) -> list[api.Room]:
         """Rooms that may need a call, those that were not looked at for longest first."""

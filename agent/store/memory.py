@@ -13,6 +13,7 @@ from agent.store.clean import check_items, clean, clean_text
 from agent.store.dates import now_iso, unix_ms
 from agent.store.memory_supervision import Life, MemorySupervision
 from agent.store.protocol import Opened, SessionInfo, Stored
+from agent.store.supervision import Abandoned
 
 T = TypeVar("T")
 
@@ -98,6 +99,11 @@ class MemoryStore(MemorySupervision):
     async def save_accounting(self, session: str, epoch: int, sums: Sequence[Accounting]) -> None:
         """See `Writer.save_accounting`."""
         self._held(session, epoch).accounting = clean(tuple(sums))
+
+    def _running(self) -> list[tuple[Abandoned, Life]]:
+        running = [(sid, one) for sid, one in self._sessions.items() if one.ended_at is None]
+        running.sort(key=lambda pair: pair[1].started_unix_ms, reverse=True)
+        return [(Abandoned(one.room, sid, one.started_at), one.life) for sid, one in running]
 
     def _life(self, session: str, epoch: int | None = None) -> Life | None:
         if epoch is not None:

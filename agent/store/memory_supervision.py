@@ -9,7 +9,7 @@ from time import monotonic
 from agent.core.succession import Marks
 from agent.core.supervision import Watched
 from agent.store.clean import clean, clean_text
-from agent.store.supervision import LEASE_SECONDS, PRESENT_SECONDS, Duty
+from agent.store.supervision import ABANDONED, LEASE_SECONDS, PRESENT_SECONDS, Abandoned, Duty
 
 
 @dataclass(slots=True)
@@ -37,6 +37,10 @@ class MemorySupervision:
         self._calls: dict[str, _Calls] = {}
         self._workers: dict[str, tuple[str, bool, float]] = {}
         self._leases: dict[str, tuple[str, float]] = {}
+
+    def _running(self) -> list[tuple[Abandoned, Life]]:
+        """Sessions without an end, newest first."""
+        raise NotImplementedError
 
     def _life(self, session: str, epoch: int | None = None) -> Life | None:
         """The life of a session, None when it is unknown; with an epoch only for its holder."""
@@ -100,6 +104,15 @@ class MemorySupervision:
             return False
         known.called_at, known.calls, known.stamp = monotonic(), calls, stamp + 1
         return True
+
+    async def abandoned(self, silent_seconds: float) -> list[Abandoned]:
+        """See `Supervision.abandoned`."""
+        since = monotonic() - silent_seconds
+        return [
+            session
+            for session, life in self._running()
+            if max(life.beat_at or 0.0, life.leaving_at or 0.0) < since
+        ][:ABANDONED]
 
     async def check_in(self, supervisor: str, agent_name: str, *, takes_jobs: bool, may_lead: bool) -> Duty:
         """See `Supervision.check_in`."""

@@ -21,7 +21,7 @@ from agent.store.dates import unix_ms
 from agent.store.engine import open_database
 from agent.store.memory import MemoryStore
 from agent.store.protocol import Opened, SessionInfo, Store, Stored
-from agent.store.supervision import Duty
+from agent.store.supervision import Abandoned, Duty
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -131,6 +131,10 @@ class SqlStore:
     async def call(self, session: str, stamp: int, calls: int) -> bool:
         """See `Supervision.call`."""
         return await self._run(supervision_queries.call, clean_text(session), stamp, calls)
+
+    async def abandoned(self, silent_seconds: float) -> list[Abandoned]:
+        """See `Supervision.abandoned`."""
+        return await self._run(supervision_queries.abandoned, silent_seconds)
 
     async def check_in(self, supervisor: str, agent_name: str, *, takes_jobs: bool, may_lead: bool) -> Duty:
         """See `Supervision.check_in`."""

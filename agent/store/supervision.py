@@ -17,6 +17,8 @@ LEASE_SECONDS = 3.0
 """A leader that has not checked in for so long is followed by another one."""
 PRESENT_SECONDS = 5.0
 """A worker that has not checked in for so long takes no jobs."""
+ABANDONED = 50
+"""As many at the most are told of in one call."""
 FORGET_SECONDS = 86_400.0
 """Calls and workers of which nothing was heard for so long are deleted."""
 
@@ -29,6 +31,16 @@ class Duty:
     """True: it is the one that acts."""
     takers: int
     """Workers, all together, that take jobs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """A session without an end whose transcriber is silent."""
+
+    room: str
+    session: str
+    started_at: str
+    """ISO 8601, UTC."""
 
 
 class Supervision(Protocol):
@@ -72,6 +84,10 @@ class Supervision(Protocol):
 
     async def call(self, session: str, stamp: int, calls: int) -> bool:
         """Claim the next call; True for exactly one of those that saw the same `call_stamp`."""
+        ...
+
+    async def abandoned(self, silent_seconds: float) -> list[Abandoned]:
+        """Sessions without an end of whose transcribers nothing was heard for so long, newest first."""
         ...
 
     async def check_in(self, supervisor: str, agent_name: str, *, takes_jobs: bool, may_lead: bool) -> Duty:

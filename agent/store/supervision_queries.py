@@ -13,7 +13,14 @@ from agent.core.succession import Marks
 from agent.core.supervision import Watched
 from agent.store import queries, rows
 from agent.store.protocol import Opened
-from agent.store.supervision import FORGET_SECONDS, LEASE_SECONDS, PRESENT_SECONDS, Duty
+from agent.store.supervision import (
+    ABANDONED,
+    FORGET_SECONDS,
+    LEASE_SECONDS,
+    PRESENT_SECONDS,
+    Abandoned,
+    Duty,
+)
 from agent.store.tables import calls, leases, sessions, workers
 
 _CLOCKS = {
@@ -146,6 +153,22 @@ def watched_of(life: Mapping[Any, Any], called: Mapping[Any, Any], now: int) -> 
         calls=called.get("calls", 0),
         call_stamp=called.get("called_unix_ms", 0),
     )
+
+
+async def abandoned(db: AsyncConnection, silent_seconds: float) -> list[Abandoned]:
+    """Sessions without an end whose transcribers are silent."""
+    silent_since = _now(db) - round(silent_seconds * 1000)
+    found = await db.execute(
+        select(sessions.c.room, sessions.c.session, sessions.c.started_at)
+        .where(
+            sessions.c.ended_at.is_(None),
+            func.coalesce(sessions.c.beat_unix_ms, 0) < silent_since,
+            func.coalesce(sessions.c.leaving_unix_ms, 0) < silent_since,
+        )
+        .order_by(sessions.c.started_unix_ms.desc())
+        .limit(ABANDONED)
+    )
+    return [Abandoned(*row) for row in found]
 
 
 async def check_in(

@@ -96,6 +96,7 @@ sessions = Table(
     Column("leaving_unix_ms", BigInteger, nullable=True, comment="since when it wants a successor"),
     Column("marks", Text, nullable=True, comment="JSON: how far each track had come at the last beat"),
     Index(None, "room", "started_unix_ms"),
+    Index(None, "ended_at"),
 )
 
 items = Table(

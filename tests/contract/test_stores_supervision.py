@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime, timedelta
 
 import pytest
 
+from agent.closing import close_session
+from agent.core.model import Gap, Reason, Window
 from agent.core.succession import Mark, Marks
 from agent.core.supervision import Watched
 from agent.errors import SessionFenced, StoreError
+from agent.settings import Settings
 from agent.store import KINDS
-from agent.store.protocol import Store
-from agent.store.supervision import Duty
-from tests.contract.record import ADA, BOB, STARTED
+from agent.store.protocol import Store, Stored
+from agent.store.supervision import Abandoned, Duty
+from tests.contract.record import ADA, BOB, END, STARTED, segment
 from tests.contract.test_stores import Another, another, database_url, room, sid, store
 
 __all__ = ["another", "database_url", "room", "sid", "store"]
@@ -156,3 +160,42 @@ async def test_a_leader_that_is_gone_is_followed(
     await asyncio.sleep(0.3)
     assert await other.check_in("b", sid, takes_jobs=True, may_lead=True) == Duty(leads=True, takers=1)
     assert not (await store.check_in("a", sid, takes_jobs=True, may_lead=True)).leads
+
+
+async def test_sessions_without_an_end_are_found(store: Store, another: Another, room: str, sid: str) -> None:
+    """Those of which nothing was heard for long, newest first; not those that ended, live or leave."""
+    starts = ["2026-11-25T10:00:00Z", "2026-11-25T10:00:01Z", *[STARTED] * 3]
+    for number, started_at in enumerate(starts):
+        await store.open_session(room, f"{sid}_{number}", started_at)
+    await store.write(f"{sid}_2", 1, [Stored(1, END)])
+    await asyncio.sleep(0.3)
+    await store.beat(f"{sid}_3", 1, None)
+    await store.leave(f"{sid}_4", 1)
+    silent = [one for one in await another().abandoned(0.2) if one.room == room]
+    assert silent == [Abandoned(room, f"{sid}_{number}", starts[number]) for number in (1, 0)]
+    assert [one for one in await store.abandoned(60) if one.room == room] == []
+
+
+async def test_a_session_whose_room_is_gone_is_closed(
+    store: Store, another: Another, room: str, sid: str
+) -> None:
+    """What a dead transcriber left open gets its gaps, its windows and its end; it is fenced off."""
+    await store.open_session(room, sid, STARTED)
+    await store.write(sid, 1, [Stored(1, segment("one two", 5.0)), Stored(2, segment("three", 21.0))])
+    await store.beat(sid, 1, Marks(25.0, (Mark(ADA, "TR_1", 20.0), Mark(BOB, "TR_2", 20.0, muted=True))))
+    gone = datetime.fromisoformat(STARTED) + timedelta(seconds=40)
+    await close_session(another(), Settings(), Abandoned(room, sid, STARTED), gone)
+    items = [one.item for one in await store.items(sid, after=2)]
+    assert items[0] == Gap(ADA, "TR_1", 21.5, 40.0, Reason.TRANSCRIBER_LOST)
+    assert [(one.window_id, one.complete) for one in items if isinstance(one, Window)] == [
+        (0, True),
+        (1, True),
+        (2, True),
+    ]
+    end = await store.end_of(sid)
+    assert end is not None
+    assert (end.segments, end.words, end.windows, end.gaps) == (2, 3, 3, 1)
+    assert end.ended_at == "2026-11-25T10:00:40.250Z"
+    assert await store.abandoned(0) == []
+    with pytest.raises(SessionFenced):
+        await store.write(sid, 1, [Stored(9, segment())])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,8 @@ from tests.integration.workers import Crew, crew, stop
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(110)]
 
-TALK = range(10, 45)
-"""Words of a talk of some 25 s, during which things happen."""
+TALK = range(10, 30)
+"""Words of a talk of some 14 s, during which things happen."""
 LAST = range(90, 95)
 for numbers in (range(5), range(5, 10), TALK, LAST):
     marked(tuple(numbers))  # made now: it takes time that others would be heard to stutter
@@ -73,6 +74,7 @@ async def test_a_killed_host_is_replaced_by_another(livekit: LiveKit, tmp_path: 
         first = await here.worker()
         heard = await here.listener()
         anna = await here.speaker("anna", "interviewer")
+        joined = anna.room_time(time.time())
         await here.worker()
         async with asyncio.TaskGroup() as group:
             group.create_task(here.say(anna, TALK))
@@ -80,7 +82,8 @@ async def test_a_killed_host_is_replaced_by_another(livekit: LiveKit, tmp_path: 
             first.kill()
             assert await here.until(lambda: len(heard.statuses) > 1, timeout=20) <= 8
         await here.say(anna, LAST)
-        assert len(await ends_well(here, heard, transcribers=2)) == 1
+        gaps = await ends_well(here, heard, transcribers=2)
+        assert len([gap for gap in gaps if gap.start > joined]) == 1
         assert await here.dispatches() == 2
 
 
@@ -117,11 +120,11 @@ async def test_a_transcriber_that_was_cut_off_leaves(livekit: LiveKit, tmp_path:
             (job,) = worker.jobs
             stop(job)
             await here.until(lambda: len(heard.statuses) > 1, timeout=20)
-            successor = heard.messages[-1].sender
+            predecessor = heard.messages[0].sender
             job.resume()
             woken = len(heard.messages)
             await here.until(lambda: not job.is_running(), timeout=20)
         await here.say(anna, LAST)
         await ends_well(here, heard, transcribers=2)
-        assert {one.sender for one in heard.messages[woken:] if one.reliable} == {successor}
+        assert predecessor not in {one.sender for one in heard.messages[woken:]}
         assert "another transcriber has taken over" in worker.log

@@ -23,6 +23,7 @@ def upgrade() -> None:
         ),
     ):
         op.add_column("sessions", column)
+    op.create_index("ix_sessions_ended_at", "sessions", ["ended_at"])
     op.create_table(
         "calls",
         _key("session", "sid of the room, also of one that has no session yet"),
