@@ -11,17 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core.messages import Envelope
-from agent.core.model import Segment, Speaker, Word
+from agent.core.model import Segment, Speaker, State, Status, Word
 from bench.faults.lanes import turns
-from bench.faults.orders import VoicePlan, read_plan, write_plan
-from bench.faults.reading import final_words, received_words
+from bench.faults.orders import Link, VoicePlan, read_plan, write_plan
+from bench.faults.reading import final_words, received_words, told_trouble
 from bench.faults.row import Disturbance, Fault, Outcome
 from bench.faults.rows import ROWS
-from bench.faults.scene import Scene
+from bench.faults.scene import MID_WORD_SECONDS, Scene, down
 from bench.faults.table import Circumstances, as_json
 from bench.faults.tally import Hole, Tally, gap_seconds, tally
 from bench.faults.voice import SENTENCE_WORDS, sent, sentence_clips
 from bench.words import SaidWord, WrittenWord
+from local.listener import Received
 from local.live_track import Spoken
 
 
@@ -127,6 +128,14 @@ def test_bounds_of_time_are_held() -> None:
     assert len(replace(OUTCOME, fault=fault, gap_seconds=3.1, recover_seconds=8.1).broken) == 2
 
 
+def test_trouble_must_be_told_in_time() -> None:
+    """Where a row says so; too late and never are the same."""
+    fault = replace(FAULT, most_told_seconds=3.0)
+    assert replace(OUTCOME, fault=fault, told_seconds=2.9).broken == []
+    assert len(replace(OUTCOME, fault=fault, told_seconds=3.1).broken) == 1
+    assert len(replace(OUTCOME, fault=fault).broken) == 1
+
+
 def test_no_gap_allowed_means_no_word_missing() -> None:
     """A word in a gap breaks a row that may have none."""
     fault = replace(FAULT, most_gap_seconds=0.0)
@@ -138,6 +147,7 @@ def test_no_gap_allowed_means_no_word_missing() -> None:
     [
         {"closed": False},
         {"unbalanced": ("interviewer",)},
+        {"still_troubled": ("interviewer",)},
         {"recover_seconds": None},
         {"failure": "the worker did not start"},
         {"store": None, "live": None},
@@ -174,6 +184,23 @@ def test_a_reader_is_left_with_the_last_final() -> None:
     """Interims do not count, nor does a final that a later one replaced; times become Unix times."""
     segments = [_segment("one", 1, final=False), _segment("two", 2), _segment("three", 3), _segment("two", 2)]
     assert final_words(segments, 1000.0) == [WrittenWord("three", "anna", 1002.0, 1002.4)]
+
+
+def _status(at: float, state: State, speaker: str = "") -> Received:
+    whom = Speaker(speaker, label=speaker) if speaker else None
+    return Received(at, "agent", True, Envelope("room", "RM_1", 1, Status(state, None, whom)))
+
+
+def test_trouble_and_its_end_are_read_from_statuses() -> None:
+    """Before the fault nothing counts; each speaker, and the room, has a state of its own."""
+    messages = [
+        _status(90.0, State.DEGRADED),
+        _status(101.5, State.DEGRADED, "anna"),
+        _status(102.0, State.DEGRADED),
+        _status(103.0, State.LISTENING, "anna"),
+    ]
+    assert told_trouble(messages, 100.0) == (1.5, ["the room"])
+    assert told_trouble(messages, 103.0) == (None, [])
 
 
 def test_what_a_listener_got_is_counted_for_each_life_of_the_room() -> None:
@@ -225,3 +252,9 @@ def test_a_word_with_a_hole_in_its_sound_is_torn() -> None:
         spoken = Spoken(48_000, len(clip.pcm), True, 0.0, walls, 0.0)
         assert sent(clip.words[0], spoken).whole is whole
         assert sent(clip.words[1], spoken).whole
+
+
+def test_a_voice_without_a_connection_is_not_heard() -> None:
+    """From the loss of its connection to shortly after it is back; for good when it never is."""
+    links = [Link(True, 1.0), Link(False, 5.0), Link(False, 6.0), Link(True, 7.0), Link(False, 9.0)]
+    assert down(links) == [(5.0, 7.0 + MID_WORD_SECONDS), (9.0, float("inf"))]

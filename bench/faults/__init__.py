@@ -11,7 +11,8 @@ kinds.py        the kinds of sites: SQLite, PostgreSQL, a small disk
 scene.py        a room, those in it, what they say
 reading.py      what is written: in the record, and in the hands of a listener
 play.py         one row from the first word to the count
-recognizer.py, people.py, hosts.py, storage.py   the faults
+recognizer.py, people.py, hosts.py, storage.py, network.py   the faults
+priority.py     voices and the LiveKit server go before what is tested
 lanes.py        rows shared out to sites that run side by side
 table.py        the table and the JSON
 """

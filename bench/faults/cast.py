@@ -13,6 +13,7 @@ from typing import Self
 
 from agent.errors import LocalPartError
 from bench.faults.orders import TOLD, Done, Late, Link, Say, VoicePlan, write_plan
+from bench.faults.priority import prefer
 from bench.measure import program
 from local.child import Child
 from local.ready import ROOT, ready_when, tail
@@ -98,6 +99,7 @@ class CastVoice:
         await ready_when(
             self._child, lambda: self._writer is not None, seconds=START_SECONDS, what="connected"
         )
+        prefer(self._child.pid)
 
     async def _listen(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writer = writer

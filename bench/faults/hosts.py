@@ -12,6 +12,7 @@ from collections.abc import Callable
 from livekit import api
 
 from agent.errors import LocalPartError
+from bench.faults.priority import prefer
 from bench.faults.row import Disturbance, FaultAbsent
 from bench.faults.scene import MID_WORD_SECONDS, Scene
 from bench.faults.site import Site, kill_tree, registered
@@ -158,6 +159,7 @@ async def server_restarted(scene: Scene) -> Disturbance:
     await scene.site.livekit.stop()
     await asyncio.sleep(SERVER_AWAY_SECONDS)
     await scene.site.livekit.start()
+    prefer(scene.site.livekit.pid)
     back = time.time()
     for identity, voice in scene.voices.items():
         await scene.until(

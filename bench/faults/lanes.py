@@ -83,7 +83,7 @@ class Lanes:
                     skipped = left.popleft()
                     outcomes[skipped.name] = Outcome(skipped, None, None, 0.0, None, skipped=str(error))
                     self._report(outcomes[skipped.name], len(outcomes), total)
-            except LocalPartError as error:
+            except (LocalPartError, OSError) as error:
                 broken = left.popleft() if left else part[-1]
                 outcomes[broken.name] = Outcome(broken, None, None, 0.0, None, failure=str(error))
                 self._report(outcomes[broken.name], len(outcomes), total)
@@ -97,7 +97,7 @@ class Lanes:
         if outcome.skipped:
             what = f"not possible here: {outcome.skipped}"
         elif outcome.broken:
-            what = "BROKEN: " + "; ".join(outcome.broken)
+            what = "BROKEN: " + "; ".join([*outcome.broken, *outcome.lost_words[:5]])
         else:
             assert outcome.store is not None
             what = f"{outcome.store.once} of {outcome.store.said} words once"

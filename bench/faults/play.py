@@ -13,8 +13,8 @@ from livekit import rtc
 
 from agent.core.model import Segment
 from agent.errors import LocalPartError, StoreError
-from bench.faults.reading import ask_for_holes, read_record, received_words
-from bench.faults.row import Fault, Outcome
+from bench.faults.reading import ask_for_holes, read_record, received_words, told_trouble
+from bench.faults.row import Disturbance, Fault, Outcome
 from bench.faults.scene import AFTER_SECONDS, Scene
 from bench.faults.site import Site
 from bench.faults.tally import Hole, gap_seconds, is_told, tally
@@ -57,7 +57,7 @@ async def _play(site: Site, fault: Fault, room: str, folder: Path, began: float)
         await asyncio.sleep(AFTER_SECONDS)
         await scene.hush()
         await settle(scene, SETTLE_SECONDS)
-        return await end(scene, recovered, began)
+        return await end(scene, disturbance, recovered, began)
 
 
 async def settle(scene: Scene, seconds: float) -> None:
@@ -71,8 +71,9 @@ async def settle(scene: Scene, seconds: float) -> None:
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def end(scene: Scene, recovered: float | None, began: float) -> Outcome:
+async def end(scene: Scene, disturbance: Disturbance, recovered: float | None, began: float) -> Outcome:
     """The end of the meeting, and what became of everything that was said in it."""
+    told, still_troubled = told_trouble(scene.listener.messages, disturbance.began)
     asked = await ask_for_holes(scene.listener)
     closed = await scene.everybody_leaves()
     words, holes, unbalanced = await read_record(scene.site.store, scene.room, scene.lives())
@@ -82,6 +83,8 @@ async def end(scene: Scene, recovered: float | None, began: float) -> Outcome:
         fault=scene.fault,
         store=tally(said, torn, words, holes),
         live=tally(said, torn, received_words(received), holes),
+        told_seconds=told,
+        still_troubled=tuple(still_troubled),
         torn=len(torn),
         asked=sum(isinstance(one.item, Segment) for one in asked),
         gap_seconds=gap_seconds(holes),

@@ -11,11 +11,11 @@ from livekit import rtc
 
 from agent.core.history import METHOD
 from agent.core.messages import Envelope, parse
-from agent.core.model import Segment
+from agent.core.model import Segment, State, Status
 from agent.store.protocol import Store
 from bench.faults.tally import Hole
 from bench.words import WrittenWord, normalized
-from local.listener import Listener
+from local.listener import Listener, Received
 
 ASK_SECONDS: Final = 10.0
 
@@ -88,6 +88,19 @@ async def _ask(listener: Listener, transcriber: str, after: int) -> dict[str, An
         return {"items": [], "last": after, "more": False}
     reply: dict[str, Any] = json.loads(answer)
     return reply
+
+
+def told_trouble(messages: Sequence[Received], began: float) -> tuple[float | None, list[str]]:
+    """Seconds from `began` (Unix time) to the first status of trouble, or None; and whose never ended."""
+    first: float | None = None
+    troubled: dict[str, bool] = {}
+    for message in messages:
+        if isinstance(message.item, Status) and message.arrived_at_wall >= began:
+            trouble = message.item.state is not State.LISTENING
+            troubled[message.item.speaker.label if message.item.speaker else "the room"] = trouble
+            if trouble and first is None:
+                first = message.arrived_at_wall - began
+    return first, sorted(whom for whom, trouble in troubled.items() if trouble)
 
 
 def final_words(segments: Iterable[Segment], zero: float) -> list[WrittenWord]:

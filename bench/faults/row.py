@@ -51,6 +51,8 @@ class Fault:
     """Bound of the missing time of one speaker; None: as long as the fault lasts, told by a gap."""
     most_recover_seconds: float | None = None
     """Bound of the time from the fault's end to new text; None: none."""
+    most_told_seconds: float | None = None
+    """Bound of the time from the fault's beginning to a status of trouble; None: none need come."""
     talk_seconds: float = 60.0
     """Speech made ready for each voice: more than the row takes."""
     patience_seconds: float = 30.0
@@ -73,6 +75,10 @@ class Outcome:
     gap_seconds: float
     recover_seconds: float | None
     """None: no new text came."""
+    told_seconds: float | None = None
+    """From the fault's beginning to the first status of trouble; None: there was none."""
+    still_troubled: tuple[str, ...] = ()
+    """Whom the last status before the end of the meeting takes for troubled."""
     torn: int = 0
     """Words that were cut off, said in nobody's hearing, or had a hole in their sound at the speaker."""
     asked: int = 0
@@ -116,6 +122,8 @@ class Outcome:
         broken = [f"{what}: {count}" for what, count in counts.items() if count]
         if self.unbalanced:
             broken.append(f"the sums do not balance: {', '.join(self.unbalanced)}")
+        if self.still_troubled:
+            broken.append(f"the room still takes for troubled: {', '.join(self.still_troubled)}")
         if not self.closed:
             broken.append("the session was not closed in the store")
         return broken
@@ -129,6 +137,11 @@ class Outcome:
             broken.append(
                 f"recovered after {self.recover_seconds:.1f} s, {fault.most_recover_seconds:g} allowed"
             )
+        if fault.most_told_seconds is not None and not (
+            self.told_seconds is not None and self.told_seconds <= fault.most_told_seconds
+        ):
+            after = "never" if self.told_seconds is None else f"after {self.told_seconds:.1f} s"
+            broken.append(f"the room was told {after}, {fault.most_told_seconds:g} s allowed")
         if fault.most_gap_seconds is not None and self.gap_seconds > fault.most_gap_seconds + 1e-6:
             broken.append(f"gap of {self.gap_seconds:.1f} s, {fault.most_gap_seconds:g} allowed")
         return broken

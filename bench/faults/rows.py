@@ -43,9 +43,13 @@ RECOGNIZER: Final = [
     _recognizer(
         "recognizer closed politely", counted(drop_after_audio_seconds=1.3, drop_times=2, drop_code=1000)
     ),
-    _recognizer("recognizer refused with 503 for 10 s", refused(10, 503)),
-    _recognizer("recognizer refused with 503 for 60 s", refused(60, 503), talk_seconds=130),
-    _recognizer("recognizer refused with 503 for 120 s", refused(120, 503), talk_seconds=200),
+    _recognizer("recognizer refused with 503 for 10 s", refused(10, 503), most_told_seconds=3.0),
+    _recognizer(
+        "recognizer refused with 503 for 60 s", refused(60, 503), most_told_seconds=3.0, talk_seconds=130
+    ),
+    _recognizer(
+        "recognizer refused with 503 for 120 s", refused(120, 503), most_told_seconds=3.0, talk_seconds=200
+    ),
     _recognizer("recognizer refused with 429, retry-after 5 s", refused(8, 429, retry_after_seconds=5)),
     _recognizer(
         "recognizer's errors that a retry mends",
@@ -69,6 +73,7 @@ RECOGNIZER: Final = [
     _recognizer(
         "recognizer refused for good (401), then healed",
         refused(10, 401),
+        most_told_seconds=3.0,
         patience_seconds=PROBE_SECONDS,
         talk_seconds=120,
     ),
@@ -76,6 +81,7 @@ RECOGNIZER: Final = [
         _recognizer(
             f"recognizer says {kind}, then healed",
             counted(error_type=kind, error_when="audio", error_times=2),
+            most_told_seconds=3.0,
             patience_seconds=PROBE_SECONDS,
             talk_seconds=120,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ from livekit import api
 from agent.core.model import End, Segment
 from agent.errors import LocalPartError
 from bench.faults.cast import CastVoice
-from bench.faults.orders import VoicePlan
+from bench.faults.orders import Link, VoicePlan
 from bench.faults.row import Fault
 from bench.faults.site import Site
 from bench.rooms import make_rooms
@@ -239,7 +239,21 @@ class Scene:
     def _told(self) -> Iterable[tuple[SaidWord, bool]]:
         for voice in (*self.voices.values(), *self.gone):
             identity = voice.plan.identity
-            times = [one for one in self.excused if one.identity == identity]
+            times = [(one.start, one.end) for one in self.excused if one.identity == identity]
+            times += down(voice.links)
             for say in voice.said:
-                heard = not any(say.end > one.start - EDGE_SECONDS and say.start < one.end for one in times)
+                heard = not any(say.end > start - EDGE_SECONDS and say.start < end for start, end in times)
                 yield SaidWord(say.text, identity, say.start, say.end, 0), say.whole and heard
+
+
+def down(links: Sequence[Link]) -> list[tuple[float, float]]:
+    """When a voice had no connection of its own."""
+    spans: list[tuple[float, float]] = []
+    since: float | None = None
+    for link in links:
+        if not link.up and since is None:
+            since = link.at
+        elif link.up and since is not None:
+            spans.append((since, link.at + MID_WORD_SECONDS))
+            since = None
+    return spans if since is None else [*spans, (since, float("inf"))]

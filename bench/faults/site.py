@@ -17,6 +17,7 @@ import psutil
 from agent.errors import LocalPartError
 from agent.store import open_store
 from agent.store.protocol import Store
+from bench.faults.priority import prefer
 from bench.measure import program
 from bench.recognizer import Recognizer, scripted_recognizer
 from bench.subject import Subject, environment, our_worker
@@ -72,6 +73,7 @@ class Site:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.livekit)
+            prefer(self.livekit.pid)
             self._recognizer = await stack.enter_async_context(
                 scripted_recognizer(self.folder, host="0.0.0.0" if self.far else "127.0.0.1")
             )

@@ -108,6 +108,8 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         "most_gap_seconds": fault.most_gap_seconds,
         "recover_seconds": None if outcome.recover_seconds is None else round(outcome.recover_seconds, 3),
         "most_recover_seconds": fault.most_recover_seconds,
+        "told_seconds": None if outcome.told_seconds is None else round(outcome.told_seconds, 3),
+        "most_told_seconds": fault.most_told_seconds,
         "took_seconds": round(outcome.took_seconds, 1),
         "voice_late_seconds": round(outcome.latest_seconds, 3),
         "lost_words": list(outcome.lost_words),

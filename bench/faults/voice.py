@@ -105,6 +105,7 @@ class Voice:
         room.on("reconnected", lambda *_: self.tell(Link(True, time.time())))
         room.on("disconnected", lambda *_: self.tell(Link(False, time.time())))
         await self._speaker.join(self._plan.url, self._plan.token)
+        self.tell(Link(True, time.time()))
         self._present.set()
 
     async def _say(self, clip: Clip) -> None:

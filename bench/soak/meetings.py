@@ -76,7 +76,7 @@ class Meetings:
             await asyncio.sleep(CALM_AFTER_SECONDS)
             await scene.hush()
             await settle(scene, SETTLE_SECONDS)
-            return await end(scene, recovered, began)
+            return await end(scene, disturbance, recovered, began)
 
 
 async def _calm(_: Scene) -> Disturbance:

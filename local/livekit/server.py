@@ -75,6 +75,12 @@ class LiveKitServer:
         return f"ws://127.0.0.1:{self.port}"
 
     @property
+    def pid(self) -> int:
+        """Process id of the keeper, whose only child the program is; it must run."""
+        assert self._child is not None, "pid before start()"
+        return self._child.pid
+
+    @property
     def env(self) -> dict[str, str]:
         """The settings of this project that point at the server."""
         return {
