@@ -26,6 +26,7 @@ from livekit.agents import (
     JobRequest,
     WorkerPermissions,
 )
+from livekit.agents.worker import ServerOptions
 
 from agent.errors import SettingsError, TranscriptionError
 from agent.http.livekit import LiveKit
@@ -47,6 +48,8 @@ app = typer.Typer(
     "environment or .env; docs/settings.md lists them.",
 )
 
+MOST_TOLD_LOAD = 0.65
+"""Of a machine that has nothing left, 0..1."""
 IDLE_PROCESSES = 1
 """Spare processes that wait with everything loaded, so that a room is joined at once."""
 FINISH_SECONDS = 50.0
@@ -95,6 +98,15 @@ async def accept(supervisor: Supervisor, request: JobRequest) -> None:
         await request.accept(name="Transcriber", identity=f"{IDENTITY}{request.id}")
 
 
+def told_load(server: AgentServer) -> float:
+    """What LiveKit is told of this machine's load, so that it asks the calmest worker first.
+
+    In proportion, but below the server's `agents.target_load` (0.7 unless configured): at that load the server
+    takes a worker for full by itself, and the room gets nobody.
+    """
+    return MOST_TOLD_LOAD * ServerOptions.load_fnc(server)
+
+
 def make_server(settings: Settings, supervisor: Supervisor, *, devmode: bool) -> AgentServer:
     """The AgentServer with our job, not running yet."""
     # LiveKit's own end-of-turn model would be loaded into every worker: 244 MB that we never use
@@ -109,9 +121,9 @@ def make_server(settings: Settings, supervisor: Supervisor, *, devmode: bool) ->
         session_end_timeout=FINISH_SECONDS,
         preload_modules=["agent.preload"],
         # LiveKit asks once, when the room begins: a refusal costs the record, a busy machine only time. (The
-        # framework's own threshold refuses all but the first of rooms that begin together.) The load still
-        # tells the server which worker to ask first.
+        # framework's own threshold refuses all but the first of rooms that begin together.)
         load_threshold=math.inf,
+        load_fnc=told_load,
         permissions=WorkerPermissions(can_publish=False, can_update_metadata=False),
         log_level=settings.log_level.upper(),
     )
