@@ -14,7 +14,7 @@ import os
 import signal
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, cast
 
 import typer
 from livekit import api, rtc
@@ -101,10 +101,11 @@ async def accept(supervisor: Supervisor, request: JobRequest) -> None:
 def told_load(server: AgentServer) -> float:
     """What LiveKit is told of this machine's load, so that it asks the calmest worker first.
 
-    In proportion, but below the server's `agents.target_load` (0.7 unless configured): at that load the server
-    takes a worker for full by itself, and the room gets nobody.
+    In proportion, but below the server's `agents.target_load` (0.7 unless configured): at that load the
+    server takes a worker for full by itself, and the room gets nobody.
     """
-    return MOST_TOLD_LOAD * ServerOptions.load_fnc(server)
+    measure = cast(Callable[[AgentServer], float], ServerOptions.load_fnc)
+    return MOST_TOLD_LOAD * measure(server)
 
 
 def make_server(settings: Settings, supervisor: Supervisor, *, devmode: bool) -> AgentServer:
