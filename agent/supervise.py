@@ -20,7 +20,7 @@ from uuid import uuid4
 from livekit import api
 
 from agent.closing import close_session
-from agent.core.supervision import Watched, needs_call
+from agent.core.supervision import BEAT_SECONDS, DEAD_SECONDS, Watched, needs_call
 from agent.errors import LiveKitError, StoreError
 from agent.http.livekit import LiveKit
 from agent.settings import Settings
@@ -32,6 +32,10 @@ from agent.store.supervision import Duty
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
+SLOW_SECONDS = 1.0
+"""A store that takes so long was away for the transcribers, too."""
+SETTLE_SECONDS = DEAD_SECONDS + 2.0 * BEAT_SECONDS
+"""After the store was away: so long for all who live to say so."""
 AWAY_SECONDS = 5.0
 """One that does not reach LiveKit leaves the lead to others for so long."""
 EMPTY_SECONDS = 2.0
@@ -87,6 +91,7 @@ class Supervisor:
         self._live: Set[str] = frozenset()
         self._gone: dict[str, datetime] = {}
         self._close_at = 0.0
+        self._act_from = 0.0
         self._trouble = ""
 
     def take_jobs(self) -> None:
@@ -149,6 +154,7 @@ class Supervisor:
             return AWAY_SECONDS
         except StoreError as exc:
             self._note_trouble(exc)
+            self._act_from = asyncio.get_running_loop().time() + SETTLE_SECONDS
         else:
             self._trouble = ""
         return POLL_SECONDS
@@ -169,8 +175,12 @@ class Supervisor:
 
     async def _look(self, store: Store) -> None:
         """Check in, and if it is ours to act, see to every room."""
+        began = asyncio.get_running_loop().time()
         duty = await self._check_in(store)
-        if not duty.leads:
+        now = asyncio.get_running_loop().time()
+        if now - began > SLOW_SECONDS:
+            self._act_from = now + SETTLE_SECONDS
+        if not duty.leads or now < self._act_from:
             return
         rooms = await self._livekit.rooms()
         await self._close_gone(store, {room.sid for room in rooms})

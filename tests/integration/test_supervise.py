@@ -1,0 +1,155 @@
+"""The supervisor on a real LiveKit server and a real store; whom it calls is seen in the room's dispatches.
+
+No worker runs here: the test is the transcriber whose heart beats, or not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from livekit import api, rtc
+
+from agent.core.supervision import DEAD_SECONDS
+from agent.http.livekit import LiveKit as Api
+from agent.rtc.connect import connect
+from agent.settings import Settings
+from agent.store import open_store
+from agent.store.protocol import Store
+from agent.supervise import SETTLE_SECONDS, Supervisor, supervision
+from local.speakers import participant_token
+from tests.conftest import LiveKit
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(60)]
+
+STARTED = "2026-11-25T10:00:00Z"
+
+
+@dataclass(slots=True)
+class Watched:
+    """A room with one person in it, and its supervisors."""
+
+    room: str
+    sid: str
+    store: Store
+    livekit: api.LiveKitAPI
+    settings: Settings
+    stack: AsyncExitStack
+
+    async def supervisor(self) -> None:
+        """One more."""
+        client = Api(self.settings)
+        self.stack.push_async_callback(client.aclose)
+        await self.stack.enter_async_context(supervision(Supervisor(self.settings, client)))
+
+    async def calls(self) -> int:
+        """Dispatches beyond the one that made the room."""
+        return len(await self.livekit.agent_dispatch.list_dispatch(self.room)) - 1
+
+    async def called(self, timeout: float = 10) -> None:
+        """Wait for the first call."""
+        async with asyncio.timeout(timeout):
+            while not await self.calls():  # noqa: ASYNC110 - the server announces nothing
+                await asyncio.sleep(0.1)
+
+    async def beat_for(self, seconds: float) -> None:
+        """Live for so long, and be a worker that takes jobs."""
+        for _ in range(round(seconds / 0.5)):
+            await self.store.beat(self.sid, 1, None)
+            await self.take_jobs()
+            await asyncio.sleep(0.5)
+
+    async def take_jobs(self) -> None:
+        """A worker is there."""
+        await self.store.check_in("worker", self.settings.agent_name, takes_jobs=True, may_lead=False)
+
+
+@asynccontextmanager
+async def watched(
+    livekit: LiveKit, folder: Path, room: str, dispatched: str = "", **env: str
+) -> AsyncIterator[Watched]:
+    """A room that asks for the agent `dispatched`."""
+    settings = Settings.from_env({**livekit.env, "DATABASE_URL": f"sqlite:///{folder}/record.db", **env})
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(
+            api.LiveKitAPI(livekit.url, livekit.api_key, livekit.api_secret)
+        )
+        made = await client.room.create_room(
+            api.CreateRoomRequest(name=room, agents=[api.RoomAgentDispatch(agent_name=dispatched)])
+        )
+        person = rtc.Room()
+        token = participant_token(livekit.api_key, livekit.api_secret, room=room, identity="anna")
+        await connect(person, livekit.url, token)
+        stack.push_async_callback(person.disconnect)
+        store = open_store(settings.database_url)
+        stack.push_async_callback(store.aclose)
+        yield Watched(room, made.sid, store, client, settings, stack)
+
+
+async def test_one_of_two_supervisors_calls_for_a_still_heart(livekit: LiveKit, tmp_path: Path) -> None:
+    """Nobody is called while a transcriber lives; when its heart stands still, the two make one call."""
+    async with watched(livekit, tmp_path, "still heart") as here:
+        await here.store.open_session(here.room, here.sid, STARTED)
+        await here.supervisor()
+        await here.supervisor()
+        await here.beat_for(3)
+        assert await here.calls() == 0
+        await here.called()
+        assert await here.calls() == 1
+
+
+async def test_nobody_is_called_when_no_worker_takes_jobs(livekit: LiveKit, tmp_path: Path) -> None:
+    """A call that no worker can answer is not made; as soon as one is there it is."""
+    async with watched(livekit, tmp_path, "no worker") as here:
+        await here.supervisor()
+        await asyncio.sleep(4)
+        assert await here.calls() == 0
+        await here.take_jobs()
+        await here.called(timeout=3)
+
+
+async def test_a_job_on_its_way_is_waited_for(livekit: LiveKit, tmp_path: Path) -> None:
+    """A worker has taken a job for the room: nobody else is called while it starts."""
+    async with watched(livekit, tmp_path, "slow start") as here:
+        await here.take_jobs()
+        await here.store.announce(here.sid)
+        await here.supervisor()
+        await asyncio.sleep(4)
+        assert await here.calls() == 0
+
+
+async def test_rooms_that_ask_for_others_are_left_alone(livekit: LiveKit, tmp_path: Path) -> None:
+    """A worker with a name is called only for rooms that ask for that name."""
+    async with watched(livekit, tmp_path, "strange room", "someone else", AGENT_NAME="ours") as here:
+        await here.take_jobs()
+        await here.supervisor()
+        await asyncio.sleep(4)
+        assert await here.calls() == 0
+        await here.livekit.agent_dispatch.create_dispatch(
+            api.CreateAgentDispatchRequest(agent_name="ours", room=here.room)
+        )
+        async with asyncio.timeout(15):
+            while await here.calls() < 2:
+                await here.take_jobs()
+                await asyncio.sleep(0.2)
+
+
+async def test_nobody_is_dead_because_the_store_was_away(livekit: LiveKit, tmp_path: Path) -> None:
+    """All beats are old when the store is back: who lives has time to say so."""
+    async with watched(livekit, tmp_path, "store away") as here:
+        await here.store.open_session(here.room, here.sid, STARTED)
+        await here.supervisor()
+        await here.beat_for(1)
+        blocker = sqlite3.connect(tmp_path / "record.db", isolation_level=None)
+        blocker.execute("BEGIN EXCLUSIVE")
+        await asyncio.sleep(DEAD_SECONDS + 2.5)
+        blocker.execute("COMMIT")
+        blocker.close()
+        await asyncio.sleep(1.5)
+        await here.beat_for(SETTLE_SECONDS)
+        assert await here.calls() == 0
