@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from agent.errors import SettingsError, StoreError
-from agent.http import health, rooms, tokens, transcripts
+from agent.http import health, rooms, tokens, transcripts, webhook
 from agent.http.answers import add_error_answers
 from agent.http.auth import is_open
 from agent.http.boundary import Boundary
@@ -57,9 +57,10 @@ def create_app(
         lifespan=_lifespan,
         redoc_url=None,
     )
-    app.state.service = Service(settings, livekit, store, _version())
+    look = supervisor.look_now if supervisor else lambda _sid: None
+    app.state.service = Service(settings, livekit, store, _version(), look)
     app.state.supervisor = supervisor
-    for module in (health, rooms, tokens, transcripts):
+    for module in (health, rooms, tokens, transcripts, webhook):
         app.include_router(module.router)
     add_error_answers(app)
     # the last one added is the first one asked

@@ -32,6 +32,8 @@ from agent.store.supervision import Duty
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
+GATHER_SECONDS = 0.2
+"""Events come in groups: one look is enough for those of so long."""
 SLOW_SECONDS = 1.0
 """A store that takes so long was away for the transcribers, too."""
 SETTLE_SECONDS = DEAD_SECONDS + 2.0 * BEAT_SECONDS
@@ -99,6 +101,11 @@ class Supervisor:
         self._takes_jobs = True
         self._wake.set()
 
+    def look_now(self, session: str) -> None:
+        """Something has happened in a room: do not wait for the next look."""
+        self._look_again.pop(session, None)
+        self._wake.set()
+
     async def stop_taking(self) -> None:
         """Say so at once: the jobs of this worker look whether another one can follow them."""
         self._takes_jobs = False
@@ -138,7 +145,8 @@ class Supervisor:
                     async with asyncio.timeout(pause):
                         await self._wake.wait()
                 except TimeoutError:
-                    pass
+                    continue
+                await asyncio.sleep(GATHER_SECONDS)
         finally:
             self._store = None
             await self._check_out(store)

@@ -1,12 +1,15 @@
 """Who may call what. Every route depends on exactly one of `RULES`; a test walks all routes.
 
 `API_KEY`, sent as a bearer token, may do everything. A participant's LiveKit token may read the record of
-its own room while it is valid. Nobody else may do anything, unless the service listens on this machine
-alone and has no key: then this machine may do everything. A refusal never tells whether a room exists.
+its own room while it is valid. LiveKit itself may tell of events. Nobody else may do anything, unless the
+service listens on this machine alone and has no key: then this machine may do everything. A refusal never
+tells whether a room exists.
 """
 
 from __future__ import annotations
 
+from base64 import b64encode
+from hashlib import sha256
 from hmac import compare_digest
 from ipaddress import ip_address
 from typing import Annotated, Any
@@ -54,7 +57,20 @@ async def reader_of_room(request: Request, service: CurrentService, credentials:
         raise HTTPException(403, "A participant's token may only read the record of its own room.")
 
 
-RULES = (anyone, key_holder, reader_of_room)
+async def livekit_itself(request: Request, service: CurrentService) -> None:
+    """The LiveKit server: a token of our key that holds the hash of the body, byte for byte.
+
+    Raises:
+        HTTPException: 401 for anybody else, and for a body that is not the one that was signed.
+    """
+    claims = _claims(service.settings, request.headers.get("Authorization", ""))
+    signed = claims.get("sha256") if claims is not None else None
+    body = b64encode(sha256(await request.body()).digest())
+    if not isinstance(signed, str) or not compare_digest(signed.encode(), body):
+        raise HTTPException(401, "Only LiveKit may call this, signed with the service's key.")
+
+
+RULES = (anyone, key_holder, reader_of_room, livekit_itself)
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
     401: {"model": Problem, "description": "No credential, or one that is not valid."},
@@ -83,22 +99,30 @@ def _own_room(settings: Settings, credentials: HTTPAuthorizationCredentials | No
     refused = HTTPException(
         401, "A valid bearer token is needed: the API key.", {"WWW-Authenticate": "Bearer"}
     )
-    if credentials is None or not settings.livekit_api_secret:
+    claims = _claims(settings, credentials.credentials) if credentials is not None else None
+    if claims is None:
         raise refused
+    video = claims.get("video")
+    if not isinstance(video, dict) or video.get("roomJoin") is not True or not video.get("room"):
+        raise refused
+    return str(video["room"])
+
+
+def _claims(settings: Settings, token: str) -> dict[str, Any] | None:
+    """What a token of our LiveKit key says; None when it is no such token, or no longer valid."""
+    if not settings.livekit_api_secret:
+        return None
     try:
-        claims = jwt.decode(
-            credentials.credentials,
+        claims: dict[str, Any] = jwt.decode(
+            token,
             settings.livekit_api_secret,
             algorithms=["HS256"],
             issuer=settings.livekit_api_key,
             options={"require": ["exp", "iss"]},
         )
-    except jwt.PyJWTError as error:
-        raise refused from error
-    video = claims.get("video")
-    if not isinstance(video, dict) or video.get("roomJoin") is not True or not video.get("room"):
-        raise refused
-    return str(video["room"])
+    except jwt.PyJWTError:
+        return None
+    return claims
 
 
 def _is_loopback(host: str) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
 
+from agent.http.events import Seen
 from agent.http.livekit import LiveKit
 from agent.http.names import NewNames
 from agent.settings import Settings
@@ -24,7 +26,10 @@ class Service:
     store: Reader
     version: str
     """Of this program."""
+    on_event: Callable[[str], None]
+    """Called with the room's sid (or nothing) when LiveKit tells of a change of who is there."""
     new_names: NewNames = field(default_factory=NewNames)
+    seen_events: Seen = field(default_factory=Seen)
 
 
 async def current_service(request: Request) -> Service:

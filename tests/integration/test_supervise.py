@@ -6,6 +6,7 @@ No worker runs here: the test is the transcriber whose heart beats, or not.
 from __future__ import annotations
 
 import asyncio
+import socket
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -22,8 +23,10 @@ from agent.settings import Settings
 from agent.store import open_store
 from agent.store.protocol import Store
 from agent.supervise import SETTLE_SECONDS, Supervisor, supervision
+from local.livekit.server import LiveKitServer
 from local.speakers import participant_token
 from tests.conftest import LiveKit
+from tests.integration.running_service import running_service
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(60)]
 
@@ -153,3 +156,21 @@ async def test_nobody_is_dead_because_the_store_was_away(livekit: LiveKit, tmp_p
         await asyncio.sleep(1.5)
         await here.beat_for(SETTLE_SECONDS)
         assert await here.calls() == 0
+
+
+async def test_livekit_s_events_are_accepted(tmp_path: Path) -> None:
+    """A real server's signed events reach a token service that runs as it is run."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/webhook"
+    async with (
+        LiveKitServer(webhook_urls=[url]) as server,
+        running_service(tmp_path, **server.env, PORT=str(port)) as service,
+        api.LiveKitAPI(server.url, server.api_key, server.api_secret) as client,
+        asyncio.timeout(20),
+    ):
+        await client.room.create_room(api.CreateRoomRequest(name="r"))
+        while not any("route=/webhook" in line for line in service.lines):  # noqa: ASYNC110 - a log
+            await asyncio.sleep(0.05)
+    (answered,) = [line for line in service.lines if "route=/webhook" in line]
+    assert "status=200" in answered
