@@ -57,6 +57,14 @@ def test_a_word_in_a_gap_of_its_speaker_is_told() -> None:
     assert (count.lost, count.in_gaps) == (0, 1)
 
 
+@pytest.mark.parametrize("hole", [Hole("anna", 4.0, 5.01), Hole("anna", 5.35, 9.0)])
+def test_a_word_that_a_gap_cuts_is_told(hole: Hole) -> None:
+    """Nobody can read half a word; one that only comes near a gap is lost."""
+    assert tally([said("a", start=5.0)], [], [], [hole]).in_gaps == 1
+    away = Hole("anna", hole.start + 0.02, hole.end + 0.02) if hole.start > 5 else Hole("anna", 4.0, 4.99)
+    assert tally([said("a", start=5.0)], [], [], [away]).lost == 1
+
+
 def test_a_gap_does_not_excuse_what_is_written() -> None:
     """A word that is written counts as written, gap or not."""
     count = tally([said("a")], [], [written("a")], [Hole("anna", 0.0, 9.0)])

@@ -12,8 +12,12 @@ class Books:
     """Sums per speaker; tracks that are over are kept as sums, those that run are asked each time."""
 
     def __init__(self, earlier: Iterable[Accounting] = ()) -> None:
-        """`earlier` are the sums that a predecessor of this session has kept."""
-        self._closed = {one.speaker.identity: one for one in earlier}
+        """`earlier` are the sums that a predecessor of this session has kept.
+
+        Speech for which it still awaited an answer died with it: that is a gap now, like the one that its
+        successor tells from the last that was written.
+        """
+        self._closed = {one.speaker.identity: _without_open(one) for one in earlier}
 
     def close(self, sums: Accounting) -> None:
         """A track is over: its sums stay."""
@@ -25,6 +29,10 @@ class Books:
         for one in running:
             total = add(total, one)
         return list(total.values())
+
+
+def _without_open(sums: Accounting) -> Accounting:
+    return replace(sums, gap=max(sums.gap, sums.speech - sums.answered))
 
 
 def add(sums: dict[str, Accounting], one: Accounting) -> dict[str, Accounting]:

@@ -72,11 +72,15 @@ def tally(
 
 
 def is_told(word: SaidWord, holes: Iterable[Hole]) -> bool:
-    """True when the middle of the word lies in a gap of its speaker."""
+    """True when the middle of the word lies in a gap of its speaker, or the gap cuts the word."""
     middle = (word.start + word.end) / 2
     return any(
         hole.speaker == word.speaker
-        and hole.start - TIME_ERROR_SECONDS <= middle <= hole.end + TIME_ERROR_SECONDS
+        and (
+            hole.start - TIME_ERROR_SECONDS <= middle <= hole.end + TIME_ERROR_SECONDS
+            or hole.start < word.end <= hole.end
+            or hole.start <= word.start < hole.end
+        )
         for hole in holes
     )
 

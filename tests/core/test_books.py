@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,7 +41,8 @@ def sums_of(identity: str, accounts: list[Accounting]) -> list[float]:
 def test_every_field_is_the_sum_over_all_tracks(
     earlier: list[Accounting], closed: list[Accounting], running: list[Accounting]
 ) -> None:
-    """An earlier transcriber's, those that are over and those that run."""
+    """An earlier transcriber's (who left nothing open), those that are over and those that run."""
+    earlier = [replace(one, gap=max(one.gap, one.speech - one.answered)) for one in earlier]
     kept: dict[str, Accounting] = {}
     for one in earlier:
         kept = add(kept, one)
@@ -52,6 +54,16 @@ def test_every_field_is_the_sum_over_all_tracks(
     assert {one.speaker.identity for one in sums} == {one.speaker.identity for one in everything}
     for one in sums:
         assert [getattr(one, field) for field in FIELDS] == sums_of(one.speaker.identity, everything)
+
+
+def test_what_a_dead_transcriber_still_awaited_is_a_gap() -> None:
+    """Its answers never come: the sums balance at the end of its successor all the same."""
+    ana = Accounting(Speaker("ana"), heard=30.0, speech=9.0, sent=9.0, answered=6.5, gap=0.5)
+    books = Books([ana])
+    books.close(Accounting(Speaker("ana"), heard=5.0, speech=2.0, sent=2.0, answered=2.0))
+    (sums,) = books.sums()
+    assert sums.balanced
+    assert (sums.speech, sums.answered, sums.gap) == (11.0, 8.5, 2.5)
 
 
 @given(st.lists(tracks()), st.lists(tracks()))
