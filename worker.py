@@ -14,6 +14,7 @@ import os
 import signal
 from collections.abc import Callable, Coroutine
 from functools import partial
+from pathlib import Path
 from typing import Annotated, NoReturn, cast
 
 import typer
@@ -50,6 +51,7 @@ app = typer.Typer(
 
 MOST_TOLD_LOAD = 0.65
 """Of a machine that has nothing left, 0..1."""
+ROOT = Path(__file__).resolve().parent
 IDLE_PROCESSES = 1
 """Spare processes that wait with everything loaded, so that a room is joined at once."""
 FINISH_SECONDS = 50.0
@@ -58,7 +60,7 @@ limits are inside it."""
 
 
 def prewarm(settings: Settings, process: JobProcess) -> None:
-    """Once a process, before its job: Silero."""
+    """Once a process, before its job."""
     set_up_logs(settings)
     process.userdata["settings"] = settings
     process.userdata["model"] = load_model()
@@ -112,6 +114,8 @@ def make_server(settings: Settings, supervisor: Supervisor, *, devmode: bool) ->
     """The AgentServer with our job, not running yet."""
     # LiveKit's own end-of-turn model would be loaded into every worker: 244 MB that we never use
     os.environ.setdefault("LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE", "0")
+    # the fork server looks for what it preloads on its own path, and is silent when it is not there
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     server = AgentServer(
         ws_url=settings.livekit_url,
         api_key=settings.livekit_api_key,

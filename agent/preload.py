@@ -1,14 +1,20 @@
 """What the worker's fork server loads once for all jobs; imported by nothing else.
 
-Job processes inherit it copy-on-write, so they start at once and share the memory.
+Job processes inherit it copy-on-write, so they start at once and share the memory: also Silero, whose session
+has no threads of its own.
 """
 
 from __future__ import annotations
 
 import signal
 
+import typer  # noqa: F401 - each job imports worker.py again
+
 import agent.store.sql
 import agent.transcriber  # noqa: F401
+from agent.rtc.silero import load_model
+
+load_model()
 
 # A service manager that stops a worker signals all its processes. Without its fork server the worker takes
 # its jobs for dead; it ends by itself when the worker has.
