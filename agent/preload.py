@@ -9,16 +9,27 @@ from __future__ import annotations
 import ctypes
 import signal
 from contextlib import suppress
+from importlib import import_module
 
-import typer  # noqa: F401 - each job imports worker.py again
-
-import agent.store.sql
-import agent.transcriber  # noqa: F401
 from agent.rtc.silero import load_model
+
+_SHARED = (
+    "agent.transcriber",
+    "agent.supervise",
+    "agent.store.sql",
+    "sqlalchemy.dialects.sqlite.aiosqlite",
+    "aiosqlite",
+    "sqlalchemy.dialects.postgresql.asyncpg",
+    "asyncpg",
+    "typer",
+)
+"""What worker.py imports, and what a job would import when it needs it."""
 
 _M_ARENA_MAX = -8
 """malloc.h of glibc."""
 
+for name in _SHARED:
+    import_module(name)
 load_model()
 
 # Each of LiveKit's ten threads would get an arena of its own, mostly empty: 5 to 14 MB a job.

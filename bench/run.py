@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.errors import LocalPartError
+from agent.store import open_store
 from bench.crew import Crew
 from bench.exchange import RoomPlan, RoomResult, SpeakerPlan
 from bench.floors import Floors
@@ -52,6 +53,13 @@ class Stage:
     """Tells a person what is going on."""
 
 
+async def _make_tables(database: Path) -> None:
+    """As `python -m agent.store upgrade`: what makes them stays in the memory of the process that does it."""
+    store = open_store(f"sqlite:///{database}")
+    await store.migrate()
+    await store.aclose()
+
+
 async def run_scenario(stage: Stage, scenario: Scenario, subject: Subject) -> Run:
     """Measure `subject`.
 
@@ -61,7 +69,9 @@ async def run_scenario(stage: Stage, scenario: Scenario, subject: Subject) -> Ru
     folder = stage.folder / scenario.name
     folder.mkdir()
     stage.say(f"{scenario.name}: starting {subject.name}")
-    env = environment(subject, stage.livekit.env, stage.recognizer.base_url, folder / "record.db")
+    database = folder / "record.db"
+    await _make_tables(database)
+    env = environment(subject, stage.livekit.env, stage.recognizer.base_url, database)
     child = await Child.start(
         subject.command, name=subject.name, log_file=folder / "worker.log", env=env, cwd=folder
     )

@@ -39,7 +39,7 @@ started=$SECONDS
 # uv takes 13 s where pip takes 70; it is to trust what the machine trusts; pip is the way out where it does not run
 export UV_SYSTEM_CERTS=1
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/tools.txt || true
-if ! .venv/bin/uv pip sync --python .venv/bin/python --require-hashes requirements/dev.txt; then
+if ! .venv/bin/uv pip sync --compile-bytecode --python .venv/bin/python --require-hashes requirements/dev.txt; then
     say "uv could not install them; trying pip, which takes longer"
     .venv/bin/python -m pip install --disable-pip-version-check --require-hashes -r requirements/dev.txt
 fi
