@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 from livekit import api
 
@@ -93,11 +95,11 @@ async def worker(
         }
         child = await stack.enter_async_context(
             await Child.start(
-                [sys.executable, "worker.py", command],
+                [sys.executable, str(ROOT / "worker.py"), command],
                 name="worker",
                 log_file=folder / "worker.log",
                 env=env,
-                cwd=ROOT,
+                cwd=folder,
                 grace_seconds=20,
             )
         )
@@ -145,6 +147,21 @@ async def test_named_worker_waits_to_be_asked(livekit: LiveKit, tmp_path: Path) 
             )
         await heard.wait_until(lambda: bool(heard.statuses), timeout=15)
         assert heard.statuses[0].state is State.LISTENING
+
+
+def ignores(pid: int, number: signal.Signals) -> bool:
+    """What Linux tells of a process."""
+    status = Path(f"/proc/{pid}/status").read_text().splitlines()
+    mask = next(line for line in status if line.startswith("SigIgn")).split()[1]
+    return bool(int(mask, 16) >> number - 1 & 1)
+
+
+async def test_fork_server_has_loaded_our_modules(livekit: LiveKit, tmp_path: Path) -> None:
+    """Wherever the worker was started: it ignores a stop signal, which agent/preload.py makes it do last."""
+    async with worker(livekit, tmp_path) as running:
+        tree = psutil.Process(running.child.pid).children(recursive=True)
+        (server,) = [one for one in tree if "forkserver" in " ".join(one.cmdline()) and one.children()]
+        assert ignores(server.pid, signal.SIGTERM)
 
 
 async def test_sigterm_stores_the_last_words_first(livekit: LiveKit, tmp_path: Path) -> None:
