@@ -1,7 +1,7 @@
 """Room names in paths: any Unicode, slashes among it.
 
 `/rooms/a/b/transcript` and `/rooms/a%2Fb/transcript` are both the transcript of room `a/b`. A bare last
-part that is a call (`transcript`, `windows`, `participants`) is the call; written with `%2F` before it,
+part that is a call (`transcript`, `windows`, … : `CALLS`) is the call; written with `%2F` before it,
 it is part of the name: `/rooms/x%2Ftranscript/transcript` is the transcript of room `x/transcript`.
 The decoded path has lost that difference, so this reads the raw one, and gives routes the whole name as
 one part, percent-encoded; the convertor `room` in a route's path decodes it.

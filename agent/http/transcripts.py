@@ -1,42 +1,25 @@
-"""The record of a room: transcript and windows, also while it runs."""
+"""The record of a room: transcript, in any format, and windows; also while it runs."""
 
 from __future__ import annotations
 
-from enum import StrEnum
+import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Query
-from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import JSONResponse, Response
+from pydantic import AfterValidator
 
-from agent.core.exports import txt
-from agent.core.fields import accounting_fields, gap_fields, segment_fields, status_fields, window_fields
-from agent.http.answers import STORE_FAILS, Problem
-from agent.http.auth import REFUSALS, reader_of_room
+from agent.core.exports import FORMATS
+from agent.core.exports.file_name import content_disposition
+from agent.core.fields import window_fields
+from agent.http.auth import reader_of_room
 from agent.http.paths import NamedRoom
 from agent.http.record import Transcript, Windows
 from agent.http.service import CurrentService
-from agent.store.protocol import Reader, SessionInfo
+from agent.http.sessions import ANSWERS, NamedSession, found_session, head, read_record
 
-router = APIRouter(
-    tags=["transcripts"],
-    dependencies=[Depends(reader_of_room)],
-    responses={
-        **REFUSALS,
-        **STORE_FAILS,
-        404: {
-            "model": Problem,
-            "description": "Nothing was ever transcribed in this room, or no such session.",
-        },
-    },
-)
+router = APIRouter(tags=["transcripts"], dependencies=[Depends(reader_of_room)], responses=ANSWERS)
 
-NamedSession = Annotated[
-    str | None,
-    Query(
-        description="sid of an earlier life of the room; its latest one when not given.",
-        examples=["RM_jWckC8KTYYyd"],
-    ),
-]
 After = Annotated[
     int,
     Query(
@@ -47,12 +30,44 @@ After = Annotated[
     ),
 ]
 
+EXAMPLES = {
+    "txt": "[00:00:04] interviewer: Tell me about yourself.\n",
+    "srt": "1\n00:00:04,200 --> 00:00:05,620\ninterviewer: Tell me about yourself.\n",
+    "vtt": "WEBVTT\n\n00:00:04.200 --> 00:00:05.620\n<v interviewer>Tell me about yourself.\n",
+    "csv": '"type","seq","start","end","speaker",…\r\n"segment","7","4.200","5.620","interviewer",…\r\n',
+    "md": "**interviewer** 00:00:04\n\nTell me about yourself.\n",
+}
 
-class Format(StrEnum):
-    """How the transcript is written."""
 
-    JSON = "json"
-    TXT = "txt"
+def _known(name: str) -> str:
+    """The name of a format.
+
+    Raises:
+        ValueError: it is none; says which there are.
+    """
+    if name not in FORMATS:
+        raise ValueError(f"must be one of {', '.join(FORMATS)}")
+    return name
+
+
+FormatName = Annotated[
+    str,
+    AfterValidator(_known),
+    Query(
+        description="`json` has all that is known; `txt` and `md` are for reading, `srt` and `vtt` are "
+        "subtitles, `csv` is for spreadsheets. Gaps are in each.",
+        json_schema_extra={"enum": list(FORMATS)},
+        examples=["json"],
+    ),
+]
+
+FILE_HEADERS: dict[str, Any] = {
+    "Content-Disposition": {
+        "description": "`inline` for json, else `attachment`; with the room's name as that of a file "
+        "(RFC 6266: `filename` in ASCII, `filename*` in UTF-8).",
+        "schema": {"type": "string"},
+    }
+}
 
 
 @router.get(
@@ -62,7 +77,11 @@ class Format(StrEnum):
     responses={
         200: {
             "model": Transcript,
-            "content": {"text/plain": {"example": "[00:00:04] interviewer: Tell me about yourself.\n"}},
+            "headers": FILE_HEADERS,
+            "content": {
+                FORMATS[name].media_type.partition(";")[0]: {"schema": {"type": "string"}, "example": example}
+                for name, example in EXAMPLES.items()
+            },
         }
     },
 )
@@ -70,29 +89,24 @@ async def read_transcript(
     name: NamedRoom,
     service: CurrentService,
     after: After = 0,
-    format: Annotated[
-        Format, Query(description="`txt`: `[HH:MM:SS] label: text`, one segment a line.")
-    ] = Format.JSON,
+    format: FormatName = "json",
     session: NamedSession = None,
 ) -> Response:
     """Final segments in order of time, and what is missing. Ask again with `after` for what is new."""
-    info = await _found(service.store, name, session)
-    # the session's number was read first: a segment stored since then is left to the next question
-    segments = [
-        (seq, segment)
-        for seq, segment in await service.store.segments(info.session, after)
-        if seq <= info.last_seq
-    ]
-    if format is Format.TXT:
-        return PlainTextResponse(txt.render(segment for _, segment in segments))
-    gaps = await service.store.gaps(info.session)
-    return JSONResponse(
-        {
-            **_head(info),
-            "segments": [{"seq": seq, **segment_fields(segment)} for seq, segment in segments],
-            "gaps": [{"seq": seq, **gap_fields(gap)} for seq, gap in gaps if after < seq <= info.last_seq],
-            "accounting": [accounting_fields(sums) for sums in info.accounting],
-        }
+    info = await found_session(service.store, name, session)
+    record = await read_record(service.store, info, after)
+    chosen = FORMATS[format]
+    # hours of talk take a good part of a second: others must not wait for it
+    text = await asyncio.to_thread(chosen.render, record)
+    # a page that shows the API's answers cannot show an attachment
+    kind = "inline" if format == "json" else "attachment"
+    return Response(
+        text.encode(),
+        headers={
+            "Content-Type": chosen.media_type,
+            "Content-Disposition": content_disposition(kind, name, format),
+            "X-Content-Type-Options": "nosniff",
+        },
     )
 
 
@@ -104,26 +118,8 @@ async def read_transcript(
 )
 async def read_windows(name: NamedRoom, service: CurrentService, session: NamedSession = None) -> Response:
     """The latest revision of every window that has closed, in order of time."""
-    info = await _found(service.store, name, session)
+    info = await found_session(service.store, name, session)
     windows = await service.store.windows(info.session)
     return JSONResponse(
-        {**_head(info), "windows": [{"seq": seq, **window_fields(window)} for seq, window in windows]}
+        {**head(info), "windows": [{"seq": seq, **window_fields(window)} for seq, window in windows]}
     )
-
-
-async def _found(store: Reader, room: str, session: str | None) -> SessionInfo:
-    info = await store.find_session(room, session)
-    if info is None:
-        raise HTTPException(404, "No transcript of this room.")
-    return info
-
-
-def _head(info: SessionInfo) -> dict[str, Any]:
-    return {
-        "room": info.room,
-        "session": info.session,
-        "started_at": info.started_at,
-        "ended_at": info.ended_at,
-        "last_seq": info.last_seq,
-        "state": status_fields(info.state) if info.state else None,
-    }

@@ -11,6 +11,7 @@ import pytest
 from fastapi.routing import APIRoute
 from livekit import api
 
+from agent.core.exports import FORMATS
 from agent.http.auth import RULES, anyone, reader_of_room
 from agent.http.livekit import LiveKit
 from agent.store.memory import MemoryStore
@@ -59,7 +60,8 @@ def test_only_two_calls_are_for_anyone() -> None:
 def test_only_the_record_is_for_participants() -> None:
     """And that by GET alone."""
     found = [route for route in routes() if rules(route) == [reader_of_room]]
-    assert {route.path for route in found} == {"/rooms/{name:room}/transcript", "/rooms/{name:room}/windows"}
+    calls = ("transcript", "windows")
+    assert {route.path for route in found} == {f"/rooms/{{name:room}}/{call}" for call in calls}
     assert {method for route in found for method in route.methods} == {"GET"}
 
 
@@ -70,10 +72,11 @@ GUARDED = [
     ("GET", "/rooms/a/participants"),
     ("DELETE", "/rooms/a"),
     ("GET", "/rooms/a/transcript"),
-    ("GET", "/rooms/a/transcript?format=txt"),
+    *(("GET", f"/rooms/a/transcript?format={name}") for name in FORMATS),
     ("GET", "/rooms/a/windows"),
     ("HEAD", "/rooms"),
     ("HEAD", "/rooms/a/transcript"),
+    ("HEAD", "/rooms/a/transcript?format=srt"),
 ]
 
 
@@ -130,7 +133,13 @@ async def record(room: str, text: str) -> MemoryStore:
 
 
 @pytest.mark.parametrize(
-    "path", ["transcript", "transcript?format=txt", "windows", "transcript?session=RM_b"]
+    "path",
+    [
+        "transcript",
+        *(f"transcript?format={name}" for name in FORMATS),
+        "windows",
+        "transcript?session=RM_b",
+    ],
 )
 async def test_a_token_of_another_room_is_refused_alike(path: str) -> None:
     """Whether room b exists cannot be told from the refusal, which is the same to the byte."""

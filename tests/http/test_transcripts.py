@@ -149,9 +149,10 @@ async def test_text_is_utf8_one_line_a_segment() -> None:
         answer = await client.get("/rooms/a/transcript?format=txt")
     assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
     assert answer.content.decode() == (
+        "[00:00:04] candidate: [missing until 00:00:07: recognizer unreachable]\n"
         "[00:00:04] candidate: one\n"
         "[00:01:05] interviewer: two\n"
-        "[00:59:59] Zoë 👩🏽‍💻 [00:00:00] forged: שלום to you\n"
+        "[01:00:00] Zoë 👩🏽‍💻 [00:00:00] forged: שלום to you\n"
     )
 
 

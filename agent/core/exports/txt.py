@@ -1,26 +1,17 @@
-"""Plain text: `[HH:MM:SS] label: text`, one segment a line."""
+"""Plain text: `[HH:MM:SS] label: text`, one segment or gap a line, with the time since the room began."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from agent.core.exports.clock import clock
+from agent.core.exports.plain import gap_note, label_of, one_line
+from agent.core.exports.record import Record
+from agent.core.model import Gap
 
-from agent.core.model import Segment
 
-
-def render(segments: Iterable[Segment]) -> str:
-    """One line a segment, in the order given, with the time since the room was created."""
+def render(record: Record) -> str:
+    """One line a segment or gap, in order of start."""
     return "".join(
-        f"[{_clock(segment.start)}] {_one_line(segment.speaker.label)}: {_one_line(segment.text)}\n"
-        for segment in segments
+        f"[{clock(entry.start)}] {label_of(entry.speaker)}: "
+        f"{gap_note(entry) if isinstance(entry, Gap) else one_line(entry.text)}\n"
+        for _, entry in record.entries
     )
-
-
-def _clock(seconds: float) -> str:
-    """Whole seconds, never rounded up; what was said before the room was created is at its beginning."""
-    whole = max(0, int(seconds))
-    return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}"
-
-
-def _one_line(text: str) -> str:
-    """A line break of any kind, in a text or a name, would look like another line of the record."""
-    return " ".join(text.splitlines())

@@ -1,0 +1,72 @@
+"""Which session a call is about, and what every answer about one begins with."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import HTTPException, Query
+
+from agent.core.exports import Record
+from agent.core.fields import status_fields
+from agent.http.answers import STORE_FAILS, Problem
+from agent.http.auth import REFUSALS
+from agent.store.protocol import Reader, SessionInfo
+
+NamedSession = Annotated[
+    str | None,
+    Query(
+        description="sid of an earlier life of the room; its latest one when not given.",
+        examples=["RM_jWckC8KTYYyd"],
+    ),
+]
+
+ANSWERS: dict[int | str, dict[str, Any]] = {
+    **REFUSALS,
+    **STORE_FAILS,
+    404: {"model": Problem, "description": "Nothing was ever transcribed in this room, or no such session."},
+}
+"""What a call about a session may answer beside 200."""
+
+
+async def found_session(store: Reader, room: str, session: str | None) -> SessionInfo:
+    """The session.
+
+    Raises:
+        HTTPException: 404, there is none.
+    """
+    info = await store.find_session(room, session)
+    if info is None:
+        raise HTTPException(404, "No transcript of this room.")
+    return info
+
+
+def head(info: SessionInfo) -> dict[str, Any]:
+    """The fields of `SessionShape`."""
+    return {
+        "room": info.room,
+        "session": info.session,
+        "started_at": info.started_at,
+        "ended_at": info.ended_at,
+        "last_seq": info.last_seq,
+        "state": status_fields(info.state) if info.state else None,
+    }
+
+
+async def read_record(store: Reader, info: SessionInfo, after: int = 0) -> Record:
+    """What is stored after `after`, up to the `last_seq` that was read first.
+
+    What is stored since then is left to the next question, which would else tell it twice.
+    """
+    segments = await store.segments(info.session, after)
+    gaps = await store.gaps(info.session)
+    return Record(
+        room=info.room,
+        session=info.session,
+        started_at=info.started_at,
+        ended_at=info.ended_at,
+        last_seq=info.last_seq,
+        state=info.state,
+        segments=tuple(pair for pair in segments if pair[0] <= info.last_seq),
+        gaps=tuple(pair for pair in gaps if after < pair[0] <= info.last_seq),
+        accounting=info.accounting,
+    )
