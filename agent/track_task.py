@@ -28,8 +28,8 @@ READY_SECONDS = 10.0
 CLOSE_SECONDS = 2.0
 TAIL_SECONDS = 1.0
 """How long frames may still arrive after the track was said to be gone."""
-
-
+FRAMES_STOPPED_SECONDS = 0.15
+"""Without a frame for so long a track was over by itself."""
 MEDIA_DELAY_SECONDS = 0.05
 """From a speaker to our frame on one machine (tests/integration/test_speakers.py measures it)."""
 
@@ -69,6 +69,9 @@ class TrackTask:
         self._unheard_since = unheard_since
         self._muted = False
         self._ended_at: float | None = None
+        self._heard_at = float("-inf")
+        self._cut_at: float | None = None
+        """Up to when the track was heard, if its audio still came when it ended for us."""
         self._tail_seconds = TAIL_SECONDS
         self._audio = audio
         self._detector = detector
@@ -101,8 +104,9 @@ class TrackTask:
 
     def mark(self) -> Mark:
         """How far this track has come, for a successor."""
-        limits = [self.machine.watermark(self._clock.now()), self._unheard_since, self._ended_at]
-        until = min(limit for limit in limits if limit is not None)
+        limits = [self._unheard_since, self._cut_at, self._ended_at]
+        watermark = self.machine.watermark(self._clock.now())
+        until = min([watermark, *(limit for limit in limits if limit is not None)])
         return Mark(self.machine.speaker, self.machine.track_sid, until, self._muted, self._ended_at)
 
     def muted(self, muted: bool) -> None:
@@ -122,7 +126,8 @@ class TrackTask:
                 if self._unheard_since is not None:
                     self._heard_again(len(pcm) / 2 / SAMPLE_RATE)
                 probabilities, level = self._detector.feed(pcm)
-                self._carry_out(self.machine.heard(pcm, level, probabilities, self._clock.now()))
+                self._heard_at = self._clock.now()
+                self._carry_out(self.machine.heard(pcm, level, probabilities, self._heard_at))
         finally:
             await self._audio.aclose()
         self._gone.set()
@@ -142,6 +147,8 @@ class TrackTask:
             listener.cancel()
             await asyncio.wait([listener], timeout=CLOSE_SECONDS)
         self._ended_at = self._clock.now()
+        if self._ended_at - self._heard_at < FRAMES_STOPPED_SECONDS:
+            self._cut_at = self._heard_at - MEDIA_DELAY_SECONDS  # what was on its way then, nobody has heard
         self._heard_again()
         if not self.machine.finished:
             self._carry_out(self.machine.ended(self._ended_at))

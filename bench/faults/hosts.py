@@ -21,6 +21,8 @@ from local.child import Child
 from local.ready import tail
 
 NO_WORKER_SECONDS = 6.0
+STEADY_SECONDS = 2.0
+"""A roll-out lets a new worker be ready for so long before it stops the next old one."""
 SERVER_AWAY_SECONDS = 2.0
 STOP_SECONDS = 40.0
 """A worker with DRAIN_SECONDS=0 has ended by then."""
@@ -100,6 +102,7 @@ async def both_restarted(scene: Scene) -> Disturbance:
         if await scene.recovery(at) is None:
             raise LocalPartError(f"no text after {worker.name} was told to stop")
         await registered(await scene.site.start_worker())
+        await asyncio.sleep(STEADY_SECONDS)
     return Disturbance(began, at)
 
 
