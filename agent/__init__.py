@@ -9,6 +9,8 @@ How a word travels, and where to read on:
     session.py    the conductor of one room: events, labels, windows, sums, the end
     tracks.py     its tracks: one task each (track_task.py), begun anew when it fails
     recorder.py   numbers items and stores them before anybody sees them
+    presence.py   one transcriber's place in its room: its turn, its heartbeat, its leaving
+    supervise.py  which rooms have lost their transcriber: calls a new one (core/supervision.py decides)
     store/        SQLite, PostgreSQL or memory
     sinks/        data messages, captions, history: what goes into the room
     transcriber.py joins a room and runs the session; worker.py and pipeline.py are built on it

@@ -153,6 +153,7 @@ async def test_nobody_is_dead_because_the_store_was_away(livekit: LiveKit, tmp_p
         await asyncio.sleep(DEAD_SECONDS + 2.5)
         blocker.execute("COMMIT")
         blocker.close()
+        await here.take_jobs()  # workers are back before the transcriber
         await asyncio.sleep(1.5)
         await here.beat_for(SETTLE_SECONDS)
         assert await here.calls() == 0

@@ -46,13 +46,13 @@ async def ends_well(here: Crew, heard: Listener, transcribers: int) -> list[Gap]
 
 async def test_a_room_gets_a_transcriber_and_a_second_one(livekit: LiveKit, tmp_path: Path) -> None:
     """A room older than all workers gets one within 5 s of a worker's start, and, when its job is killed, a
-    successor within 8 s. Whatever nobody heard is in a gap; nothing is called for twice."""
+    successor within 8 s. Whatever nobody heard is in a gap; nobody is called twice; one too many leaves."""
     async with crew(livekit, tmp_path, "lost room") as here:
         heard = await here.listener()
         anna = await here.speaker("anna", "interviewer", heard=False)
         await here.say(anna, range(5))
         worker = await here.worker()
-        assert await here.until(lambda: bool(heard.statuses), timeout=20) <= 5
+        assert await here.began(1) <= 5
         await anna.microphone.heard(timeout=5)
         await here.say(anna, range(5, 10))
         async with asyncio.TaskGroup() as group:
@@ -60,52 +60,40 @@ async def test_a_room_gets_a_transcriber_and_a_second_one(livekit: LiveKit, tmp_
             await here.until(lambda: len(written(heard.finals)) >= 10, timeout=20)
             (job,) = worker.jobs
             job.kill()
-            assert await here.until(lambda: len(heard.statuses) > 1, timeout=20) <= 8
+            assert await here.began(2) <= 8
+        assert await here.dispatches() == 3  # LiveKit's own, which nobody heard, and two calls
+        await here.dispatch()
+        await worker.log_has("the room has its transcriber", timeout=15)  # the third one leaves again
         await here.say(anna, LAST)
         gaps = await ends_well(here, heard, transcribers=2)
         assert [gap.speaker.identity for gap in gaps] == ["anna", "anna"]
-        assert await here.dispatches() == 3  # LiveKit's own, which nobody heard, and two calls
 
 
-async def test_a_killed_host_is_replaced_by_another(livekit: LiveKit, tmp_path: Path) -> None:
-    """All processes of a worker die, the leading supervisor among them: another worker's transcriber is there
-    within 8 s, called once though two supervise."""
-    async with crew(livekit, tmp_path, "killed host") as here:
+async def test_a_meeting_moves_from_worker_to_worker(livekit: LiveKit, tmp_path: Path) -> None:
+    """Away from a worker that is stopped in mid talk, which waits for its successor: a gap of <= 3 s. Then
+    from a host that dies: within 8 s. One call each, though several supervise."""
+    async with crew(livekit, tmp_path, "moving") as here:
         first = await here.worker()
         heard = await here.listener()
         anna = await here.speaker("anna", "interviewer")
         joined = anna.room_time(time.time())
-        await here.worker()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(here.say(anna, TALK))
-            await here.until(lambda: len(written(heard.finals)) >= 5, timeout=20)
-            first.kill()
-            assert await here.until(lambda: len(heard.statuses) > 1, timeout=20) <= 8
-        await here.say(anna, LAST)
-        gaps = await ends_well(here, heard, transcribers=2)
-        assert len([gap for gap in gaps if gap.start > joined]) == 1
-        assert await here.dispatches() == 2
-
-
-async def test_a_rolling_restart_loses_no_stored_word(livekit: LiveKit, tmp_path: Path) -> None:
-    """Each worker is stopped in turn during the talk: the meeting moves twice, with gaps of at most 3 s."""
-    async with crew(livekit, tmp_path, "rolling") as here:
-        first = await here.worker()
-        heard = await here.listener()
-        anna = await here.speaker("anna", "interviewer")
         second = await here.worker()
         async with asyncio.TaskGroup() as group:
             group.create_task(here.say(anna, TALK))
             await here.until(lambda: len(written(heard.finals)) >= 5, timeout=20)
             await first.child.stop()
-            third = group.create_task(here.worker())
-            await here.until(lambda: heard.statuses[-1].state is State.LISTENING, timeout=20)
-            await third
-            await second.child.stop()
+            assert await first.child.wait() == 0
+            assert "successor is here" in first.log
+            await here.began(2)
+        await here.worker()
+        second.kill()
+        assert await here.began(3) <= 8
         await here.say(anna, LAST)
-        gaps = await ends_well(here, heard, transcribers=3)
-        assert all(gap.end - gap.start <= 3 for gap in gaps), gaps
-        assert [await one.child.wait() for one in (first, second)] == [0, 0]
+        gaps = [gap for gap in await ends_well(here, heard, transcribers=3) if gap.start > joined]
+        print("gaps", [round(gap.end - gap.start, 2) for gap in gaps])
+        assert len(gaps) == 2
+        assert gaps[0].end - gaps[0].start <= 3, gaps
+        assert await here.dispatches() == 3
 
 
 async def test_a_transcriber_that_was_cut_off_leaves(livekit: LiveKit, tmp_path: Path) -> None:
@@ -119,8 +107,8 @@ async def test_a_transcriber_that_was_cut_off_leaves(livekit: LiveKit, tmp_path:
             await here.until(lambda: len(written(heard.finals)) >= 5, timeout=20)
             (job,) = worker.jobs
             stop(job)
-            await here.until(lambda: len(heard.statuses) > 1, timeout=20)
-            predecessor = heard.messages[0].sender
+            await here.began(2)
+            predecessor = next(one.sender for one in heard.messages if one.sender)
             job.resume()
             woken = len(heard.messages)
             await here.until(lambda: not job.is_running(), timeout=20)

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from livekit import api
 
-from agent.core.model import Gap, Segment
+from agent.core.model import Gap, Segment, State, Status
 from agent.store import open_store
 from agent.store.protocol import Store, Stored
 from local.child import Child
@@ -132,6 +132,19 @@ class Crew:
             pytest.fail("\n\n".join([f"not within {timeout} s", *(one.log[-6000:] for one in self.workers)]))
         return loop.time() - began
 
+    async def began(self, times: int, timeout: float = 20) -> float:
+        """Wait until a transcriber has begun so often, as the record says; seconds that it took.
+
+        The message of it in the room may come before a listener can hear it.
+        """
+        loop = asyncio.get_running_loop()
+        since = loop.time()
+        while sum(one.item == Status(State.LISTENING) for one in await self.record()) < times:
+            if loop.time() - since > timeout:
+                pytest.fail("\n\n".join(["no transcriber", *(one.log[-6000:] for one in self.workers)]))
+            await asyncio.sleep(0.1)
+        return loop.time() - since
+
     async def record(self) -> list[Stored]:
         """All items of the room's session."""
         info = await self.store.find_session(self.room)
@@ -141,6 +154,11 @@ class Crew:
         """How often a transcriber was asked for."""
         async with api.LiveKitAPI(self.livekit.url, self.livekit.api_key, self.livekit.api_secret) as livekit:
             return len(await livekit.agent_dispatch.list_dispatch(self.room))
+
+    async def dispatch(self) -> None:
+        """Ask for one more, as anybody may."""
+        async with api.LiveKitAPI(self.livekit.url, self.livekit.api_key, self.livekit.api_secret) as livekit:
+            await livekit.agent_dispatch.create_dispatch(api.CreateAgentDispatchRequest(room=self.room))
 
     def missing(self, items: Sequence[Stored]) -> list[str]:
         """Words that are neither written nor in a gap of their speaker; fails when one is doubled.
@@ -184,6 +202,7 @@ async def crew(livekit: LiveKit, folder: Path, room: str, **settings: str) -> As
         stack.push_async_callback(store.aclose)
         people = await stack.enter_async_context(AsyncExitStack())
         yield Crew(livekit, folder, room, env, store, stack, people)
+        await people.aclose()  # before the workers: they would hand the meeting over
 
 
 def stop(process: psutil.Process) -> None:
