@@ -175,3 +175,19 @@ async def test_livekit_s_events_are_accepted(tmp_path: Path) -> None:
             await asyncio.sleep(0.05)
     (answered,) = [line for line in service.lines if "route=/webhook" in line]
     assert "status=200" in answered
+
+
+async def test_a_session_is_closed_when_its_room_is_gone(
+    livekit: LiveKit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its transcriber died and nobody came back: the session gets its end; one whose room lives does not."""
+    monkeypatch.setattr("agent.supervise.SILENT_SECONDS", 0.5)
+    async with watched(livekit, tmp_path, "left alone") as here:
+        for sid in (here.sid, "RM_gone"):
+            await here.store.open_session(here.room, sid, STARTED)
+        await asyncio.sleep(0.6)
+        await here.supervisor()
+        async with asyncio.timeout(10):
+            while await here.store.end_of("RM_gone") is None:  # noqa: ASYNC110 - the store announces nothing
+                await asyncio.sleep(0.1)
+        assert await here.store.end_of(here.sid) is None
