@@ -189,6 +189,12 @@ class Settings(BaseModel):
     recognizer_idle_seconds: float = _seconds(
         30, 1, 3600, "Time without speech after which a track's recognizer session is closed."
     )
+    recognizer_session_seconds: float = _seconds(
+        0,
+        0,
+        86_400,
+        "Time limit of the recognizer for a session, which is renewed a while before; 0: none is known.",
+    )
     max_utterance_seconds: float = _seconds(
         20, 5, 60, "A talker who never pauses is committed at least this often; at most LEDGER_SECONDS."
     )

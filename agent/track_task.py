@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Protocol
 
 from agent.clock import RoomClock
 from agent.core.commands import CloseSession, Command, Commit, Emit, OpenSession, SendAudio
@@ -16,7 +17,6 @@ from agent.core.model import SAMPLE_RATE, Gap, Reason, Segment, Status
 from agent.core.succession import LEAST_GAP_SECONDS, Mark
 from agent.core.track import TrackMachine, TrackSettings
 from agent.errors import RecognizerError
-from agent.rtc.audio import TrackAudio
 from agent.rtc.silero import Detector
 from agent.settings import Settings
 from agent.stt.protocol import Final, Interim, Plain, Recognizer, RecognizerSession, SessionReady
@@ -46,8 +46,21 @@ def track_settings(settings: Settings) -> TrackSettings:
         ledger_seconds=settings.ledger_seconds,
         idle_seconds=settings.recognizer_idle_seconds,
         answer_timeout=settings.answer_timeout,
+        session_seconds=settings.recognizer_session_seconds,
         media_delay=MEDIA_DELAY_SECONDS,
     )
+
+
+class Frames(Protocol):
+    """The audio of one track."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Frames (PCM16 mono 16 kHz, about 50 ms) in order, until the track ends."""
+        ...
+
+    async def aclose(self) -> None:
+        """Receive no more; safe to call twice."""
+        ...
 
 
 class TrackTask:
@@ -57,7 +70,7 @@ class TrackTask:
         self,
         machine: TrackMachine,
         *,
-        audio: TrackAudio,
+        audio: Frames,
         detector: Detector,
         recognizer: Recognizer,
         clock: RoomClock,

@@ -6,6 +6,8 @@ from agent.core.model import Reason, Speaker, State, Status
 
 TROUBLE_SECONDS = 1.5
 """A fault that is mended sooner is not worth a status."""
+OPENING_SECONDS = 2.0
+"""A session that takes longer to open is a fault, even if it opens in the end."""
 MAX_DETAIL = 500
 """Characters of a provider's words that are told."""
 
@@ -18,17 +20,26 @@ class Health:
         self._trouble: Status | None = None
         self._told: Status | None = None
         self._due = 0.0
+        self._opening_since: float | None = None
+
+    def opening(self, now: float) -> None:
+        """A session is being opened."""
+        self._opening_since = now
+
+    def opening_over(self) -> None:
+        """It is open, or no longer wanted."""
+        self._opening_since = None
 
     def fault(self, reason: Reason, now: float, *, retryable: bool, detail: str) -> Status | None:
         """The session was refused or lost. Returns the status that corrects what readers know, if any.
 
-        The first fault is told by `tick`, once it has lasted; one that time cannot heal at once.
+        The first fault is told by `tell`, once it has lasted; one that time cannot heal at once.
         """
         state = State.DEGRADED if retryable else State.STOPPED
         first = self._trouble is None
         self._trouble = Status(state, reason, self._speaker, detail[:MAX_DETAIL])
         if self._told is not None and (self._told.state, self._told.reason) != (state, reason):
-            return self._tell()
+            return self.tell()
         if not retryable:
             self._due = now
         elif first:
@@ -44,18 +55,21 @@ class Health:
         return Status(State.LISTENING, speaker=self._speaker)
 
     def due(self) -> float | None:
-        """Room time at which `tick` has a fault to tell; None when there is none, or it is known."""
-        return self._due if self._trouble is not None and self._told is None else None
+        """Room time at which there is a fault to tell; None when there is none, or it is known."""
+        if self._told is not None:
+            return None
+        if self._trouble is not None:
+            return self._due
+        return None if self._opening_since is None else self._opening_since + OPENING_SECONDS
 
-    def tick(self, now: float) -> Status | None:
-        """The status that is due. Not to be called while a session is open: it may be mended."""
-        due = self.due()
-        return self._tell() if due is not None and now >= due else None
+    def tell(self) -> Status:
+        """The status that is due."""
+        if self._trouble is None:
+            reason, detail = Reason.RECOGNIZER_UNREACHABLE, "the recognizer takes long to begin"
+            self._trouble = Status(State.DEGRADED, reason, self._speaker, detail)
+        self._told = self._trouble
+        return self._told
 
     def reason(self, otherwise: Reason) -> Reason:
         """Why audio is given up now: the fault there is, or `otherwise`."""
         return self._trouble.reason if self._trouble and self._trouble.reason else otherwise
-
-    def _tell(self) -> Status | None:
-        self._told = self._trouble
-        return self._told

@@ -25,6 +25,10 @@ __all__ = ["Answer", "Answered", "Ledger", "Send", "SendCommit", "Token", "Utter
 
 MAX_TRIES = 5
 """Sessions that leave the same utterance unanswered before it may be given up."""
+MOST_AWAITED = 8
+"""Commits that may wait for their answer at once; providers bound that (`queue_overflow`)."""
+MOST_AWAITED_SECONDS = 30.0
+"""Audio, of committed utterances, that may wait for its answer at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +137,26 @@ class Ledger:
         for utterance in self._open:
             utterance.rewind()
 
-    def next_sends(self, budget_samples: int, now: float) -> list[Send | SendCommit]:
-        """What to send next, in order: at most about `budget_samples` of audio, then due commits."""
+    @property
+    def owes(self) -> bool:
+        """True when the session has not answered all that it was sent."""
+        return bool(self._open) and self._open[0].position is not None
+
+    def next_sends(self, budget_samples: int, now: float, *, begin: bool = True) -> list[Send | SendCommit]:
+        """What to send next, in order: at most about `budget_samples` of audio, then due commits.
+
+        No utterance is begun on the session while too much of it waits for answers, or without `begin`.
+        """
         sends: list[Send | SendCommit] = []
+        commits = samples = 0
         for utterance in self._open:
             if utterance.commit_sent_at is not None:
+                commits += 1
+                samples += utterance.samples
                 continue
+            full = commits >= MOST_AWAITED or samples >= MOST_AWAITED_SECONDS * SAMPLE_RATE
+            if utterance.position is None and (full or not begin):
+                return sends
             while utterance.sent_frames < len(utterance.frames):
                 if budget_samples <= 0:
                     return sends
@@ -154,6 +172,8 @@ class Ledger:
                 sends.append(Send(bytes(2 * missing)))
             utterance.commit_sent(now)
             sends.append(SendCommit())
+            commits += 1
+            samples += utterance.samples
         return sends
 
     def has_unsent(self) -> bool:

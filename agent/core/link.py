@@ -92,8 +92,8 @@ class Link:
         wait = min(FIRST_RETRY_SECONDS * 2**self._failures, LONGEST_RETRY_SECONDS)
         if not retryable:
             wait = PROBE_SECONDS
-        asked = min(retry_after_seconds or 0.0, LONGEST_ASKED_SECONDS)
-        wait = max(wait * (1 + JITTER * self._random.random()), asked)
+        wait = max(wait, min(retry_after_seconds or 0.0, LONGEST_ASKED_SECONDS))
+        wait *= 1 + JITTER * self._random.random()
         self._failures = min(self._failures + 1, 16)
         self.retry_at = now + wait
 

@@ -16,18 +16,15 @@ from random import Random
 
 from agent.core.commands import CloseSession, Command, Commit, Emit, OpenSession, SendAudio
 from agent.core.gate import Decision, Frame, Gate, GateSettings
-from agent.core.health import Health
+from agent.core.health import TROUBLE_SECONDS, Health
 from agent.core.items import ItemMaker
 from agent.core.ledger import Answer, Answered, Ledger, SendCommit, Utterance
 from agent.core.link import Link, LinkEvent, LinkState
 from agent.core.model import SAMPLE_RATE, Accounting, Gap, Reason, Segment, Speaker, Status
-from agent.core.timeline import STALL_SECONDS, Timeline
+from agent.core.mute import Mute
+from agent.core.timeline import Timeline
+from agent.core.upkeep import Upkeep
 
-MUTE_GRACE_SECONDS = 0.3
-"""Audio that was on its way when the mute was announced is still heard."""
-CATCH_UP_FRAMES = 8
-"""Frames sent for each frame heard while behind: 8 times real time."""
-CATCH_UP_TICK_SECONDS = 0.05
 NO_FRAMES_SECONDS = 1.0
 """Speech whose frames stay away for so long is committed."""
 STALE_SECONDS = 2.0
@@ -47,6 +44,8 @@ class TrackSettings:
     """A recognizer session without speech is closed after so long."""
     answer_timeout: float = 10.0
     """A commit that is not answered in so long is taken as a drop."""
+    session_seconds: float = 0.0
+    """Longest life of a recognizer session, by the provider's rule; 0: no limit is known."""
     media_delay: float = 0.0
     """Least time that audio takes from the speaker to here; word times are of the speaker's moment."""
 
@@ -67,15 +66,12 @@ class TrackMachine:
         self._link = Link(random)
         self._silence = 0
         self._health = Health(speaker)
+        self._upkeep = Upkeep(settings.idle_seconds, settings.answer_timeout, settings.session_seconds)
         self._last_heard_at: float | None = None
-        self._last_use = 0.0
-        self._oldest_since = 0.0
         self._watermark = 0.0
-        self._muted_at: float | None = None
-        self._unmuted = 0.0, 0.0
+        self._mute = Mute()
         self._ended_at: float | None = None
         self._reconnects = 0
-        self._due_sends_at: float | None = None
 
     # ---- what happens on the room's side
 
@@ -90,7 +86,7 @@ class TrackMachine:
         commands = self._missing(self._timeline.heard_frame(len(pcm) // 2, now))
         self._last_heard_at = now
         frame = Frame(start, pcm, level)
-        if self._muted_at is not None and now > self._muted_at + MUTE_GRACE_SECONDS:
+        if self._mute.silences(now):
             commands += self._close_utterance(now)
             self._silence += frame.samples
         else:
@@ -99,26 +95,26 @@ class TrackMachine:
 
     def muted(self, now: float) -> list[Command]:
         """The participant muted the track; frames may go on."""
-        if self._muted_at is None:
-            self._muted_at = now
+        self._mute.begin(now)
         return []
 
     def unmuted(self, now: float) -> list[Command]:
         """The participant unmuted the track."""
-        if self._muted_at is None:
-            return []
-        self._unmuted, self._muted_at = (self._muted_at, now), None
-        return self._close_utterance(now) + self.tick(now)
+        return self._close_utterance(now) + self.tick(now) if self._mute.end(now) else []
 
     def ended(self, now: float) -> list[Command]:
         """No frame will follow: the tail is committed and its answer awaited."""
         return self._end(now) + self._close_utterance(now) + self.tick(now)
 
     def give_up(self, reason: Reason, now: float) -> list[Command]:
-        """No time is left: what is unanswered becomes a gap. The track has ended then."""
+        """No time is left: what is unanswered becomes a gap. The track has ended then.
+
+        `reason` is that of the gaps unless the recognizer has failed: then that is the cause.
+        """
         commands = self._end(now)
         self._take(self._gate.flush(), now)
         commands += self._settled(self._ledger.settle_plain(float("inf")), now)
+        reason = self._health.reason(reason)
         for utterance in self._ledger.unanswered:
             commands += self._lost(utterance, reason)
         return commands + self._close_link()
@@ -130,7 +126,8 @@ class TrackMachine:
         if self._stale(number):
             return []
         self._link.feed(LinkEvent.OPENED)
-        self._last_use = self._oldest_since = self._due_sends_at = now
+        self._upkeep.opened(now)
+        self._health.opening_over()
         self._ledger.begin_session()
         return self.tick(now)
 
@@ -147,8 +144,11 @@ class TrackMachine:
         """The session could not be opened, or was lost."""
         if self._stale(number):
             return []
-        self._due_sends_at = None
+        if reason is Reason.RATE_LIMITED:
+            self._upkeep.refused_pace()
+        self._upkeep.closed()
         if self._ledger.oldest is None:
+            self._health.opening_over()
             self._link.feed(LinkEvent.UNUSED)  # an idle session was closed on us: no harm done
             return []
         if self._link.state is LinkState.OPEN:
@@ -190,23 +190,23 @@ class TrackMachine:
         for utterance in self._ledger.hopeless(now):
             commands += self._lost(utterance, self._health.reason(Reason.RECOGNIZER_ERROR))
         if _is_due(self._give_up_at(), now):
-            return commands + self.give_up(self._health.reason(Reason.RECOGNIZER_ERROR), now)
+            return commands + self.give_up(Reason.RECOGNIZER_ERROR, now)
         commands += self._tick_link(now)
-        if self._link.state is not LinkState.OPEN:
-            commands += _emit(self._health.tick(now))
-        return commands
+        return commands + (_emit(self._health.tell()) if _is_due(self._status_at(), now) else [])
 
     def next_deadline(self) -> float | None:
         """Room time at which `tick` is due even if nothing happens; None when nothing is awaited."""
+        oldest = self._ledger.oldest
         due = [
             self._link.retry_at,
-            self._due_sends_at,
+            self._upkeep.sends_at,
             self._pause_at(),
             self._give_up_at(),
             self._ledger.plain_due(),
-            self._answer_due_at(),
-            self._idle_at(),
-            None if self._link.state is LinkState.OPEN else self._health.due(),
+            self._upkeep.answer_due_at(oldest),
+            self._upkeep.idle_at(oldest),
+            self._upkeep.renew_at(owes=self._ledger.owes),
+            self._status_at(),
         ]
         return min((at for at in due if at is not None), default=None)
 
@@ -260,10 +260,7 @@ class TrackMachine:
         """The gap of frames that stayed away; while the track is muted nothing is missing."""
         if span is None:
             return []
-        first, last = self._unmuted if self._muted_at is None else (self._muted_at, float("inf"))
-        parts = [(span[0], min(span[1], first)), (max(span[0], last), span[1])]
-        gaps = [part for part in parts if part[1] - part[0] > STALL_SECONDS]
-        return [Emit(self._items.gap(*gap, Reason.STALLED)) for gap in gaps]
+        return [Emit(self._items.gap(*part, Reason.STALLED)) for part in self._mute.missing(*span)]
 
     def _apply(self, decision: Decision, now: float) -> list[Command]:
         self._take(decision, now)
@@ -273,7 +270,7 @@ class TrackMachine:
         self._silence += sum(frame.samples for frame in decision.discard)
         self._ledger.append(decision.send)
         if decision.send:
-            self._last_use = now
+            self._upkeep.used(now)
         if decision.commit:
             self._ledger.commit()
 
@@ -281,11 +278,12 @@ class TrackMachine:
         return self._apply(self._gate.flush(), now)
 
     def _send(self, now: float) -> list[Command]:
-        if self._link.state is not LinkState.OPEN:
+        portion = self._upkeep.portion(now)
+        if not portion:
             return []
-        budget = CATCH_UP_FRAMES * SAMPLE_RATE // 20
-        sends = self._ledger.next_sends(budget, now)
-        self._due_sends_at = now + CATCH_UP_TICK_SECONDS if self._ledger.has_unsent() else None
+        before = self._ledger.sent
+        sends = self._ledger.next_sends(portion, now, begin=not self._upkeep.is_old(now))
+        self._upkeep.sent(self._ledger.sent - before, now, behind=self._ledger.has_unsent())
         return [Commit() if isinstance(one, SendCommit) else SendAudio(one.pcm) for one in sends]
 
     def _tick_link(self, now: float) -> list[Command]:
@@ -295,36 +293,36 @@ class TrackMachine:
             return self._close_link()
         match self._link.state:
             case LinkState.CLOSED if needed:
-                return self._open(LinkEvent.NEEDED)
+                return self._open(LinkEvent.NEEDED, now)
             case LinkState.WAITING if _is_due(self._link.retry_at, now):
-                return self._open(LinkEvent.DUE)
+                return self._open(LinkEvent.DUE, now)
             case LinkState.OPEN:
                 return self._tick_open(now)
         return []
 
     def _tick_open(self, now: float) -> list[Command]:
-        if _is_due(self._idle_at(), now):
+        oldest = self._ledger.oldest
+        if _is_due(self._upkeep.idle_at(oldest), now):
             return self._close_link()
-        if _is_due(self._answer_due_at(), now):
+        if _is_due(self._upkeep.renew_at(owes=self._ledger.owes), now):
+            return self._close_link() + self._tick_link(now)
+        if _is_due(self._upkeep.answer_due_at(oldest), now):
             number = self._link.number
             failed = self.failed(
                 number, Reason.RECOGNIZER_ERROR, now, detail="the recognizer did not answer in time"
             )
             return [CloseSession(number), *failed]
-        return self._send(now) if _is_due(self._due_sends_at, now) else []
+        return self._send(now) if _is_due(self._upkeep.sends_at, now) else []
 
-    def _idle_at(self) -> float | None:
-        """When the open session is closed for want of speech."""
-        if self._link.state is not LinkState.OPEN or self._ledger.oldest is not None:
-            return None
-        return self._last_use + self._settings.idle_seconds
-
-    def _answer_due_at(self) -> float | None:
-        """When the session is taken as lost: answers come in order, so the oldest is awaited."""
+    def _status_at(self) -> float | None:
+        """When a fault is to be told. An open session may have mended it, unless its answer stays away."""
+        due = self._health.due()
+        if due is None or self._link.state is not LinkState.OPEN:
+            return due
         oldest = self._ledger.oldest
-        if self._link.state is not LinkState.OPEN or oldest is None or oldest.commit_sent_at is None:
+        if oldest is None or oldest.commit_sent_at is None:
             return None
-        return max(oldest.commit_sent_at, self._oldest_since) + self._settings.answer_timeout
+        return max(due, oldest.commit_sent_at + TROUBLE_SECONDS)
 
     def _settled_until(self, now: float) -> float:
         oldest = self._ledger.oldest
@@ -348,16 +346,17 @@ class TrackMachine:
         """When speech ends for want of frames: the track was muted, or its frames stay away."""
         if not self._gate.speaking or self._last_heard_at is None:
             return None
-        if self._muted_at is not None:
-            return self._muted_at + MUTE_GRACE_SECONDS
-        return self._last_heard_at + NO_FRAMES_SECONDS
+        cut_at = self._mute.cut_at()
+        return self._last_heard_at + NO_FRAMES_SECONDS if cut_at is None else cut_at
 
-    def _open(self, event: LinkEvent) -> list[Command]:
+    def _open(self, event: LinkEvent, now: float) -> list[Command]:
         self._link.feed(event)
+        self._health.opening(now)
         return [OpenSession(self._link.number)]
 
     def _close_link(self) -> list[Command]:
-        self._due_sends_at = None
+        self._upkeep.closed()
+        self._health.opening_over()
         if self._link.state is LinkState.CLOSED:
             return []
         was_waiting = self._link.state is LinkState.WAITING
@@ -371,11 +370,9 @@ class TrackMachine:
         commands: list[Command] = []
         if settled:
             self._link.answered()
-            self._last_use = now
             commands += _emit(self._health.answered())
             oldest = self._ledger.oldest
-            if oldest is None or settled[0].utterance.start < oldest.start:
-                self._oldest_since = now
+            self._upkeep.answered(now, next_one=oldest is None or settled[0].utterance.start < oldest.start)
         for one in settled:
             commands += _emit(self._items.final(one))
         return commands

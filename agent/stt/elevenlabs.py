@@ -12,6 +12,7 @@ import logging
 import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeGuard
 
 import aiohttp
@@ -242,12 +243,12 @@ def _error(exc: APIError) -> RecognizerError:
         return exc.error
     cause = exc.__cause__
     if isinstance(cause, aiohttp.WSServerHandshakeError):
-        return _refused_with(cause.status, cause.headers.get("Retry-After") if cause.headers else None)
+        return _refused_with(cause.status, cause.headers or {})
     return _unreachable(exc.message)
 
 
-def _refused_with(status: int, retry_after: str | None) -> RecognizerError:
-    wait = float(retry_after) if retry_after and retry_after.isdecimal() else None
+def _refused_with(status: int, headers: Mapping[str, str]) -> RecognizerError:
+    wait = asked_wait(headers)
     detail = f"HTTP {status}"
     if status in (401, 403):
         return RecognizerError(Reason.AUTH_ERROR, retryable=False, detail=detail)
@@ -258,6 +259,22 @@ def _refused_with(status: int, retry_after: str | None) -> RecognizerError:
     return RecognizerError(
         Reason.RECOGNIZER_UNREACHABLE, retryable=True, retry_after_seconds=wait, detail=detail
     )
+
+
+def asked_wait(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a refusal's Retry-After asks for: a number, or a date, which is told from its own Date."""
+    asked = headers.get("Retry-After", "").strip()
+    try:
+        return max(float(asked), 0.0) if asked.replace(".", "", 1).isdecimal() else _between(headers, asked)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _between(headers: Mapping[str, str], until: str) -> float | None:
+    if not until or "Date" not in headers:
+        return None
+    wait = parsedate_to_datetime(until).timestamp() - parsedate_to_datetime(headers["Date"]).timestamp()
+    return max(wait, 0.0)
 
 
 def _unreachable(detail: str) -> RecognizerError:

@@ -61,6 +61,8 @@ class Connection:
         self._stalled_until = 0.0
         self._cut = asyncio.Event()
         self._closing = False
+        self._mute = faults.on_opening(session.session_id)
+        self._sent = 0
         self._unanswered: set[int] = set()
         self._stream = engine.open(session.config.language_code, self._on_engine)
         self._endpointer = (
@@ -134,6 +136,12 @@ class Connection:
             if item.payload is None:
                 await self._end(item)
                 return
+            if self._mute:
+                continue
+            self._sent += 1
+            if self._faults.on_message(self._session.session_id, self._sent):
+                self.drop()
+                continue
             try:
                 async with asyncio.timeout(_SEND_SECONDS):
                     await self._ws.send_str(item.payload)

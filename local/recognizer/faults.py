@@ -19,8 +19,8 @@ Malformation = Literal["no_json", "missing_fields", "huge_word", "negative_times
 class Faults:
     """What is to go wrong. All fields together are active; the default is that nothing is.
 
-    Fields that end in `_times`, and `mute_commits`, `double_answers`, `malformed_answers`, `echo_partials`,
-    are counted down over all sessions (or those of `session_id`); then the server is well again.
+    Fields that end in `_times`, and `mute_starts`, `mute_commits`, `double_answers`, `malformed_answers`,
+    `echo_partials`, are counted down over all sessions (or those of `session_id`); then the server is well.
     """
 
     session_id: str = ""
@@ -43,8 +43,10 @@ class Faults:
     """Drop a session between a commit and its answer."""
     drop_between_copies: bool = False
     """Drop a session between committed_transcript and committed_transcript_with_timestamps."""
+    drop_before_message: int | None = None
+    """Drop a session instead of sending it this message; 1 is session_started."""
     drop_times: int = 1
-    """How many drops the three conditions above make."""
+    """How many drops the four conditions above make."""
     drop_code: int | None = None
     """WebSocket close code of a drop; None cuts the TCP connection without a word (1006 at the client)."""
 
@@ -60,6 +62,8 @@ class Faults:
     error_close_code: int | None = None
     """Close the session with this code after the message; None leaves it open."""
 
+    mute_starts: int = 0
+    """Sessions that are never told session_started, nor anything else."""
     mute_commits: int = 0
     """Commits that are never answered."""
     double_answers: int = 0
@@ -180,6 +184,18 @@ class FaultDesk:
     def on_start(self, session_id: str) -> bool:
         """A session has started. True: send the error."""
         return self._touches(session_id) and self._error_is_due("start")
+
+    def on_opening(self, session_id: str) -> bool:
+        """A session begins. True: never say a word to it."""
+        return self._touches(session_id) and self._count("mute_starts")
+
+    def on_message(self, session_id: str, number: int) -> bool:
+        """Message `number` of a session is to be sent. True: drop the session instead."""
+        return (
+            self._touches(session_id)
+            and number == self.faults.drop_before_message
+            and self._count("drop_times")
+        )
 
     def on_audio(self, session_id: str, received_seconds: float) -> list[Commanded]:
         """A session has received audio, `received_seconds` in all."""

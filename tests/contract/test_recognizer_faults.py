@@ -105,6 +105,23 @@ class TestFaults:
         assert one.messages[-1] == {"message_type": "committed_transcript", "text": TEXT}
         await self._answers_again(server)
 
+    async def test_dropped_before_a_message(self, server: RecognizerServer) -> None:
+        """What came before it has arrived, itself never does."""
+        server.set_faults(Faults(drop_before_message=2))
+        async with client(server) as one:
+            await one.say(CLIP.pcm)
+            assert await one.closed() == 1006
+        assert [message["message_type"] for message in one.messages] == ["session_started"]
+        await self._answers_again(server)
+
+    async def test_session_that_never_begins(self, server: RecognizerServer) -> None:
+        """The connection is there, but not a word comes; the next one is well."""
+        server.set_faults(Faults(mute_starts=1))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3), client(server):
+                pass
+        await self._answers_again(server)
+
     @pytest.mark.parametrize("error_type", list(ErrorType))
     async def test_every_error_can_be_sent(self, server: RecognizerServer, error_type: ErrorType) -> None:
         """To an open session, with a close."""

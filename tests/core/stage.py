@@ -63,6 +63,10 @@ class Plot:
     refusals: Sequence[Refusal] = ()
     dead: tuple[float, float] | None = None
     """A time in which commits are not answered."""
+    session_limit: float = float("inf")
+    """Seconds after which the service ends a session."""
+    most_ahead: float = float("inf")
+    """Seconds by which a session's audio may run ahead of its time before the service ends it."""
     open_seconds: float = 0.03
     answer_seconds: float = 0.05
     one_by_one: bool = False
@@ -84,6 +88,8 @@ class Stage:
         self.statuses: list[tuple[float, Status]] = []
         self.opened: list[float] = []
         """Room times at which a session was asked for."""
+        self.fed: list[tuple[float, float]] = []
+        """Room times at which the service got audio, and how many seconds of it."""
         self.session: SimulatedSession | None = None
         self.heard_by_service = 0
         self.placeless: set[int] = set()
@@ -95,7 +101,7 @@ class Stage:
         self._events: list[tuple[float, int, Callable[[], list[Command]]]] = []
         self._order = count()
         self._answer_at = 0.0
-        self._used_at = BEGIN
+        self._used_at = self._ready_at = BEGIN
         self._said = ""
         """The last text that the service told without being asked."""
         self._transcript = Transcript()
@@ -175,15 +181,20 @@ class Stage:
                 number, refusal.reason, self.now, retryable=refusal.retryable, detail="refused"
             )
         self.session, self._is_open, self._said = SimulatedSession(self._lengths), True, ""
-        self._answer_at = self._used_at = self.now
+        self._answer_at = self._used_at = self._ready_at = self.now
+        if self.plot.session_limit < float("inf"):
+            self._at(self.now + self.plot.session_limit, lambda: self._end(number, Reason.RECOGNIZER_ERROR))
         return self.machine.opened(number, self.now)
 
     def _drop(self) -> list[Command]:
-        if not self._is_open:
+        return self._end(self._number, Reason.RECOGNIZER_UNREACHABLE)
+
+    def _end(self, number: int, reason: Reason) -> list[Command]:
+        """The service ends this session, if it is still there."""
+        if not self._is_open or number != self._number:
             return []
-        number = self._number
         self._close()
-        return self.machine.failed(number, Reason.RECOGNIZER_UNREACHABLE, self.now)
+        return self.machine.failed(number, reason, self.now)
 
     def _close(self) -> None:
         self.session, self._number, self._is_open = None, 0, False
@@ -218,7 +229,11 @@ class Stage:
         before = self.session.samples
         self.session.send(pcm)
         self.heard_by_service += len(pcm) // 2
+        self.fed.append((self.now, len(pcm) / 2 / SAMPLE_RATE))
         self._used_at = self.now
+        if self.session.samples / SAMPLE_RATE - (self.now - self._ready_at) > self.plot.most_ahead:
+            ended = self._number
+            self._at(self.now + 0.01, lambda: self._end(ended, Reason.RATE_LIMITED))
         if before // INTERIM_SAMPLES < self.session.samples // INTERIM_SAMPLES:
             self._said = self.session.text() or self._said  # the echo of what was answered last
             number, text = self._number, self._said

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.core.health import MAX_DETAIL, TROUBLE_SECONDS, Health
+from agent.core.health import MAX_DETAIL, OPENING_SECONDS, TROUBLE_SECONDS, Health
 from agent.core.model import Reason, Speaker, State, Status
 
 ANN = Speaker("ann")
@@ -17,7 +17,7 @@ def test_short_fault_is_not_told() -> None:
     """Mended within 1.5 s: readers hear nothing."""
     health = Health(ANN)
     assert lost(health, 10.0) is None
-    assert health.tick(10.0 + TROUBLE_SECONDS - 0.01) is None
+    assert health.due() == 10.0 + TROUBLE_SECONDS
     assert health.answered() is None
     assert health.due() is None
 
@@ -28,15 +28,15 @@ def test_lasting_fault_is_told_once() -> None:
     lost(health, 10.0)
     lost(health, 11.0)
     assert health.due() == 11.5
-    assert health.tick(11.5) == LOST
-    assert (health.due(), health.tick(99.0), lost(health, 99.0)) == (None, None, None)
+    assert health.tell() == LOST
+    assert (health.due(), lost(health, 99.0), health.due()) == (None, None, None)
 
 
 def test_answer_takes_a_told_fault_back() -> None:
     """Listening again."""
     health = Health(ANN)
     lost(health, 10.0)
-    health.tick(12.0)
+    health.tell()
     assert health.answered() == Status(State.LISTENING, speaker=ANN)
     assert health.answered() is None
 
@@ -46,14 +46,15 @@ def test_refusal_for_good_is_told_at_once() -> None:
     health = Health(ANN)
     lost(health, 10.0)
     assert health.fault(Reason.AUTH_ERROR, 10.2, retryable=False, detail="HTTP 401") is None
-    assert health.tick(10.2) == Status(State.STOPPED, Reason.AUTH_ERROR, ANN, "HTTP 401")
+    assert health.due() == 10.2
+    assert health.tell() == Status(State.STOPPED, Reason.AUTH_ERROR, ANN, "HTTP 401")
 
 
 def test_other_fault_than_the_one_told_is_told() -> None:
     """Readers know why, also when it changes."""
     health = Health(ANN)
     lost(health, 10.0)
-    health.tick(12.0)
+    health.tell()
     status = health.fault(Reason.QUOTA_EXCEEDED, 13.0, retryable=False, detail="")
     assert status == Status(State.STOPPED, Reason.QUOTA_EXCEEDED, ANN)
 
@@ -70,6 +71,32 @@ def test_long_detail_is_cut() -> None:
     """A provider may answer with a page; a status is a sentence."""
     health = Health(ANN)
     health.fault(Reason.RECOGNIZER_ERROR, 1.0, retryable=False, detail="x" * 100_000)
-    status = health.tick(1.0)
-    assert status is not None
-    assert len(status.detail) == MAX_DETAIL
+    assert len(health.tell().detail) == MAX_DETAIL
+
+
+def test_session_that_is_long_in_opening_is_a_fault() -> None:
+    """Nobody refuses anything: it just does not begin. When it works in the end, that is told as well."""
+    health = Health(ANN)
+    health.opening(10.0)
+    assert health.due() == 10.0 + OPENING_SECONDS
+    assert health.tell() == Status(
+        State.DEGRADED, Reason.RECOGNIZER_UNREACHABLE, ANN, "the recognizer takes long to begin"
+    )
+    health.opening_over()
+    assert health.answered() == Status(State.LISTENING, speaker=ANN)
+
+
+def test_session_that_opens_soon_is_none() -> None:
+    """Nor one that is no longer wanted."""
+    health = Health(ANN)
+    health.opening(10.0)
+    health.opening_over()
+    assert health.due() is None
+
+
+def test_fault_counts_from_its_beginning_and_not_from_the_next_try() -> None:
+    """A refused session that is being opened again is the same trouble."""
+    health = Health(ANN)
+    lost(health, 10.0)
+    health.opening(10.1)
+    assert health.due() == 10.0 + TROUBLE_SECONDS

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.core.gate import Frame
-from agent.core.ledger import Answer, Answered, Ledger, Send, SendCommit, Token, Utterance
+from agent.core.ledger import MOST_AWAITED, Answer, Answered, Ledger, Send, SendCommit, Token, Utterance
 from agent.core.model import SAMPLE_RATE
 from tests.core.simulated import Fate, Say, SimulatedSession, Spoken, audio_of
 
@@ -101,8 +101,9 @@ class Line:
         self.ledger.commit()
         self.fates.clear()
         self.reconnect()
-        self.send()
-        self.receive()
+        while self.ledger.has_unsent():
+            self.send()
+            self.receive()
         assert self.ledger.oldest is None
 
     def check(self) -> None:
@@ -168,6 +169,45 @@ def test_budget_bounds_what_is_sent_at_once() -> None:
     line.send(1.0)
     assert line.session.samples == SAMPLE_RATE
     assert line.ledger.has_unsent()
+
+
+def test_few_commits_wait_at_once() -> None:
+    """A recognizer that is slow is not buried: the next utterance begins when an answer has come."""
+    line = Line()
+    for _ in range(20):
+        line.speak(10)
+    line.send()
+    assert len([one for one in line.ledger.unanswered if one.commit_sent_at is not None]) == MOST_AWAITED
+    line.receive(2)
+    line.send()
+    awaited = [one for one in line.ledger.unanswered if one.commit_sent_at is not None]
+    assert len(awaited) == MOST_AWAITED
+    assert line.ledger.has_unsent()
+
+
+def test_little_audio_waits_at_once() -> None:
+    """Half a minute, and what was begun before that; a long utterance alone is sent in any case."""
+    line = Line()
+    for _ in range(4):
+        line.speak(400)
+    line.send()
+    assert line.session.samples == 2 * 400 * FRAME
+
+
+def test_no_utterance_is_begun_on_a_session_that_is_to_end() -> None:
+    """What was begun is sent to its end; the next one waits for another session."""
+    line = Line()
+    line.speak(10, commit=False)
+    line.send()
+    assert line.ledger.owes
+    line.speak(10)
+    line.speak(10)
+    sends = line.ledger.next_sends(10**6, 0.0, begin=False)
+    assert sends[-1] == SendCommit()
+    assert len(sends) == 11
+    assert line.ledger.has_unsent()
+    line.reconnect()
+    assert not line.ledger.owes
 
 
 def test_replay_is_counted() -> None:

@@ -175,6 +175,119 @@ def test_recognizer_that_takes_audio_and_answers_nothing_for_a_minute_loses_noth
     assert stage.gaps == []
 
 
+@pytest.mark.parametrize("answer_seconds", [0.05, 3.0])
+@pytest.mark.parametrize("most_ahead", [5.0, 12.0])
+@pytest.mark.parametrize("every", [0.55, 2.0])
+def test_provider_that_does_not_like_to_be_hurried_gets_all(
+    answer_seconds: float, most_ahead: float, every: float
+) -> None:
+    """After an outage it ends each session that runs ahead of its time: slower, and in smaller portions."""
+    plot = Plot(
+        steady_talk(1, 100, every),
+        110,
+        refusals=[Refusal(5, 65)],
+        drops=[5],
+        most_ahead=most_ahead,
+        answer_seconds=answer_seconds,
+    )
+    assert perform(plot).gaps == []
+
+
+def test_what_waits_is_sent_faster_than_it_was_said_but_not_all_at_once() -> None:
+    """A minute of audio goes out in about eight seconds, never more than half a second's worth at a time."""
+    stage = perform(Plot(steady_talk(1, 62, 0.55), 90, refusals=[Refusal(0, 60)]))
+    first = stage.fed[0][0]
+    for moment in {at for at, _ in stage.fed}:
+        assert sum(seconds for at, seconds in stage.fed if moment - 0.2 < at <= moment) <= 0.2 * 8 + 0.45
+    waited = sum(seconds for at, seconds in stage.fed if at < first + 12)
+    assert waited > 55
+
+
+@pytest.mark.parametrize("seconds", [4.0, 9.0])
+def test_recognizer_slower_than_the_timeout_is_given_time(seconds: float) -> None:
+    """The second try waits longer, so its answer comes; without that every try would be cut short."""
+    plot = Plot(talk(1, 5, 9), 12, answer_seconds=seconds, settings=TrackSettings(answer_timeout=3.5))
+    stage = perform(plot)
+    assert stage.gaps == []
+    assert len(stage.opened) <= 3
+
+
+def test_session_that_is_long_in_opening_is_told_within_three_seconds() -> None:
+    """Nothing refuses it, it just does not begin."""
+    stage = perform(Plot(steady_talk(1, 10), 12, open_seconds=7.0))
+    (told, status), (_, listening) = stage.statuses
+    assert (status.state, status.reason) == (State.DEGRADED, Reason.RECOGNIZER_UNREACHABLE)
+    assert told - stage.opened[0] <= 3
+    assert listening.state is State.LISTENING
+
+
+def test_recognizer_that_is_back_and_answers_nothing_is_told() -> None:
+    """The session drops before the answer and is open again at once, but then no answer comes."""
+    stage = perform(Plot(talk(1, 1.5), 40, fates=[Fate("dropped"), Fate("lost")]))
+    dropped = stage.opened[1]
+    assert [one.state for _, one in stage.statuses] == [State.DEGRADED, State.DEGRADED, State.LISTENING]
+    assert [one.reason for _, one in stage.statuses[:2]] == [
+        Reason.RECOGNIZER_UNREACHABLE,
+        Reason.RECOGNIZER_ERROR,  # what the second session turned out to suffer from
+    ]
+    assert stage.statuses[0][0] - dropped <= 3
+
+
+def test_answer_that_was_lost_once_is_no_status() -> None:
+    """After the timeout the audio is sent again and answered at once: nobody needs to know."""
+    assert perform(Plot(talk(1), 30, fates=[Fate("lost")])).statuses == []
+
+
+def test_refusal_that_time_cannot_heal_is_healed_by_somebody() -> None:
+    """The bill is paid after a minute and a half: the slow probe finds out, and nothing is lost."""
+    refusal = Refusal(0, 90, retryable=False, reason=Reason.QUOTA_EXCEEDED)
+    stage = perform(Plot(steady_talk(1, 120, 1.5), 125, refusals=[refusal]))
+    assert [(one.state, one.reason) for _, one in stage.statuses] == [
+        (State.STOPPED, Reason.QUOTA_EXCEEDED),
+        (State.LISTENING, None),
+    ]
+    assert stage.statuses[0][0] - BEGIN - 1 <= 3
+    assert stage.statuses[1][0] - BEGIN <= 90 + 40
+    assert stage.gaps == []
+    assert len(stage.opened) < 6
+
+
+# ---- the provider's time limit
+
+
+@pytest.mark.parametrize("every", [0.6, 1.5, 7.0])
+def test_session_is_renewed_before_its_limit_without_a_hole(every: float) -> None:
+    """In a pause, so that nothing is sent twice; the limit is never met."""
+    settings = TrackSettings(GateSettings(max_utterance=5.0), session_seconds=24.0)
+    stage = perform(Plot(steady_talk(1, 110, every), 115, session_limit=24.0, settings=settings))
+    sums = stage.machine.accounting()
+    assert stage.gaps == []
+    assert stage.statuses == []
+    assert (sums.reconnects, sums.replayed) == (0, 0)
+    assert len(stage.opened) > 3
+
+
+def test_talker_who_leaves_no_moment_is_cut_over() -> None:
+    """The utterance is longer than the time before the limit: the next session gets it again."""
+    settings = TrackSettings(session_seconds=18.0)
+    stage = perform(Plot(steady_talk(1, 110, 0.5), 115, session_limit=18.0, settings=settings))
+    sums = stage.machine.accounting()
+    assert stage.gaps == []
+    assert sums.reconnects == 0
+    assert 0 < sums.replayed < 100
+
+
+def test_limit_that_was_not_known_loses_nothing() -> None:
+    """The provider ends the session when it likes; readers see nothing of it."""
+    stage = perform(Plot(steady_talk(1, 110, 0.9), 115, session_limit=12.0))
+    assert stage.gaps == []
+    assert stage.statuses == []
+    assert stage.machine.accounting().reconnects > 3
+
+
+# ---- giving an utterance up
+
+
 def test_poisonous_utterance_is_given_up_alone() -> None:
     """One that is never answered becomes a gap in the end; those behind it are told."""
     plot = Plot(talk(1, 5, 9), 300, fates=[Fate("dropped")] * 22)
@@ -281,15 +394,15 @@ def test_unmute_without_mute_does_nothing() -> None:
 def test_giving_up_ends_the_track_at_once(
     seconds: float, refusals: list[Refusal], open_seconds: float
 ) -> None:
-    """In every state of the session: what is unanswered is a gap, no session stays."""
+    """In every state of the session: what is unanswered is a gap with its cause, no session stays."""
     stage = Stage(Plot(talk(1, 1.5, 2), seconds, refusals=refusals, open_seconds=open_seconds))
     stage.play_until_end()
     stage.act(lambda: stage.machine.give_up(Reason.ENDED, stage.now))
     assert stage.machine.finished
     assert stage.session is None
     assert stage.machine.accounting().balanced
-    assert {gap.reason for gap in stage.gaps} <= {Reason.ENDED}
-    assert bool(stage.gaps) == (seconds > 1)
+    reason = Reason.RECOGNIZER_UNREACHABLE if refusals else Reason.ENDED
+    assert {gap.reason for gap in stage.gaps} == ({reason} if seconds > 1 else set())
 
 
 def test_giving_up_takes_the_copies_without_times() -> None:
