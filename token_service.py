@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from importlib.metadata import PackageNotFoundError, version
 
@@ -16,14 +16,16 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from agent.errors import SettingsError, StoreError
-from agent.http import health, rooms, tokens, transcripts, webhook
+from agent.http import health, rooms, stream, tokens, transcripts, webhook
 from agent.http.answers import add_error_answers
 from agent.http.auth import is_open
 from agent.http.boundary import Boundary
+from agent.http.feeds import Feeds
 from agent.http.limits import BodyLimit
 from agent.http.livekit import LiveKit
 from agent.http.paths import RoomPaths
 from agent.http.service import NAME, Service
+from agent.http.slots import Slots
 from agent.logs import set_up_logs
 from agent.settings import Settings, load_settings
 from agent.store.late import LateReader
@@ -32,8 +34,11 @@ from agent.supervise import Supervisor, supervision
 
 log = logging.getLogger(__name__)
 
-STOP_SECONDS = 5
-"""How long calls under way may take when the service stops."""
+STOP_SECONDS = 3
+"""How long calls under way may take when the service stops; live streams are told to end, and end sooner."""
+
+STUCK_SECONDS = 30
+"""How long a caller may leave what was sent to it unread before the system drops the connection."""
 
 ABOUT = """
 Makes rooms and tokens for interviews on LiveKit, and hands out what was said in them.
@@ -58,9 +63,11 @@ def create_app(
         redoc_url=None,
     )
     look = supervisor.look_now if supervisor else lambda _sid: None
-    app.state.service = Service(settings, livekit, store, _version(), look)
+    app.state.service = Service(
+        settings, livekit, store, _version(), look, Feeds(store), Slots(settings.max_streams)
+    )
     app.state.supervisor = supervisor
-    for module in (health, rooms, tokens, transcripts, webhook):
+    for module in (health, rooms, tokens, transcripts, stream, webhook):
         app.include_router(module.router)
     add_error_answers(app)
     # the last one added is the first one asked
@@ -71,7 +78,7 @@ def create_app(
         CORSMiddleware,
         allow_origins=settings.cors_origins,
         allow_methods=["GET", "POST", "DELETE"],
-        allow_headers=["Authorization", "Content-Type"],
+        allow_headers=["Authorization", "Content-Type", "Last-Event-ID"],
     )
     return app
 
@@ -89,6 +96,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             yield
             getting_ready.cancel()
     finally:
+        await service.feeds.aclose()
         await service.livekit.aclose()
         await service.store.aclose()
 
@@ -104,6 +112,15 @@ async def _prepare(store: Reader) -> None:
 
 class _Server(uvicorn.Server):
     """Ends with exit code 0 on SIGTERM and SIGINT; uvicorn's own would end by the signal."""
+
+    def __init__(self, config: uvicorn.Config, end_streams: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._end_streams = end_streams
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Streams never end by themselves, and the lifespan hears of the stop only when they have."""
+        self._end_streams()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -144,7 +161,8 @@ def serve(settings: Settings) -> None:
         config = uvicorn.Config(
             app, log_config=None, access_log=False, timeout_graceful_shutdown=STOP_SECONDS, lifespan="on"
         )
-        _Server(config).run([listener])
+        service: Service = app.state.service
+        _Server(config, service.feeds.stop).run([listener])
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -164,6 +182,9 @@ def listen(host: str, port: int) -> socket.socket:
     # connections inherit it; asyncio would set it only on sockets that say they are TCP, which these do not:
     # without it a kept connection waits 40 ms for each answer
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+        # a reader that is gone without a word, or reads no more, holds its connection no longer than this
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STUCK_SECONDS * 1000)
     return listener
 
 

@@ -45,6 +45,8 @@ ACTIONS = frozenset(
         "call_failed",
         "record_away",
         "record_unreadable",
+        "stream_slow",
+        "streams_full",
     }
 )
 """One word for each kind of line; never changed once released, since people search and count by them."""

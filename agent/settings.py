@@ -247,6 +247,10 @@ class Settings(BaseModel):
         example="https://app.example.com",
     )
 
+    max_streams: int = _setting(
+        500, "count", "a whole number from 1 to 100000", "Live streams open at once.", ge=1, le=100_000
+    )
+
     agent_name: Annotated[str, AfterValidator(check_one_line)] = _setting(
         "",
         "text",

@@ -55,6 +55,7 @@ TASK_OWNERS = {
     "agent/pipeline.py": "AudioPipeline.stop awaits it",
     "agent/supervise.py": "the context manager `supervision` cancels and awaits it",
     "agent/rtc/connect.py": "the function itself awaits it, also when it is cancelled",
+    "agent/http/feeds.py": "Feeds cancels one with its last reader; Feeds.aclose awaits what still runs",
     "local/live_track.py": "LiveTrack.aclose awaits it",
     "local/listener.py": "Listener holds and cancels it",
     "bench/floor.py": "ends with its process",

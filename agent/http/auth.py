@@ -9,13 +9,14 @@ tells whether a room exists.
 from __future__ import annotations
 
 from base64 import b64encode
+from dataclasses import dataclass
 from hashlib import sha256
 from hmac import compare_digest
 from ipaddress import ip_address
 from typing import Annotated, Any
 
 import jwt
-from fastapi import Depends, HTTPException, Request
+from fastapi import Depends, HTTPException, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from agent.http.answers import Problem
@@ -27,6 +28,23 @@ _bearer = HTTPBearer(
     description="The service's `API_KEY`; to read a record, also a LiveKit token of its room.",
 )
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+QueryToken = Annotated[
+    str | None,
+    Query(
+        description="A participant's LiveKit token, for a browser's `EventSource`, which can send no header. "
+        "Never the `API_KEY`: addresses are written into logs and histories.",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """Whom a valid LiveKit token speaks of."""
+
+    room: str
+    identity: str
+    until_unix_seconds: float
+    """When the token ceases to be valid."""
 
 
 async def anyone() -> None:
@@ -41,7 +59,7 @@ async def key_holder(request: Request, service: CurrentService, credentials: Cre
     """
     if _may_all(request, service.settings, credentials):
         return
-    _own_room(service.settings, credentials)
+    _participant(service.settings, credentials)
     raise HTTPException(403, "A participant's token may only read the record of its own room.")
 
 
@@ -53,8 +71,7 @@ async def reader_of_room(request: Request, service: CurrentService, credentials:
     """
     if _may_all(request, service.settings, credentials):
         return
-    if _own_room(service.settings, credentials) != request.path_params["name"]:
-        raise HTTPException(403, "A participant's token may only read the record of its own room.")
+    _in_room(request, _participant(service.settings, credentials))
 
 
 async def livekit_itself(request: Request, service: CurrentService) -> None:
@@ -70,7 +87,24 @@ async def livekit_itself(request: Request, service: CurrentService) -> None:
         raise HTTPException(401, "Only LiveKit may call this, signed with the service's key.")
 
 
-RULES = (anyone, key_holder, reader_of_room, livekit_itself)
+async def listener_of_room(
+    request: Request, service: CurrentService, credentials: Credentials, access_token: QueryToken = None
+) -> Participant | None:
+    """As `reader_of_room`; a participant may also put its token into the address. None may read all.
+
+    Raises:
+        HTTPException: 401 without a valid credential, 403 with one of another room, be this one there or not.
+    """
+    if credentials is None and access_token:
+        credentials = HTTPAuthorizationCredentials(scheme="Bearer", credentials=access_token)
+        if not is_open(service.settings):
+            return _in_room(request, _participant(service.settings, credentials))
+    if _may_all(request, service.settings, credentials):
+        return None
+    return _in_room(request, _participant(service.settings, credentials))
+
+
+RULES = (anyone, key_holder, reader_of_room, listener_of_room, livekit_itself)
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
     401: {"model": Problem, "description": "No credential, or one that is not valid."},
@@ -94,8 +128,14 @@ def _may_all(request: Request, settings: Settings, credentials: HTTPAuthorizatio
     return bool(key and credentials and compare_digest(credentials.credentials.encode(), key))
 
 
-def _own_room(settings: Settings, credentials: HTTPAuthorizationCredentials | None) -> str:
-    """The room that a participant's valid token lets it join."""
+def _in_room(request: Request, participant: Participant) -> Participant:
+    if participant.room != request.path_params["name"]:
+        raise HTTPException(403, "A participant's token may only read the record of its own room.")
+    return participant
+
+
+def _participant(settings: Settings, credentials: HTTPAuthorizationCredentials | None) -> Participant:
+    """Who holds a valid token, and the room that it lets them join."""
     refused = HTTPException(
         401, "A valid bearer token is needed: the API key.", {"WWW-Authenticate": "Bearer"}
     )
@@ -105,7 +145,7 @@ def _own_room(settings: Settings, credentials: HTTPAuthorizationCredentials | No
     video = claims.get("video")
     if not isinstance(video, dict) or video.get("roomJoin") is not True or not video.get("room"):
         raise refused
-    return str(video["room"])
+    return Participant(str(video["room"]), str(claims.get("sub", "")), float(claims["exp"]))
 
 
 def _claims(settings: Settings, token: str) -> dict[str, Any] | None:

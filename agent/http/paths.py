@@ -17,8 +17,11 @@ from starlette.convertors import Convertor, register_url_convertor
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-CALLS = ("participants", "transcript", "windows")
+CALLS = ("participants", "stream", "transcript", "windows")
 """What may follow a room's name."""
+
+HEAD = "head"
+"""Key of a scope: true when the caller asked for the headers alone, for answers that never end."""
 
 _ROOMS = b"/rooms/"
 
@@ -63,7 +66,7 @@ class RoomPaths:
                 refusal = JSONResponse({"detail": "The path must be UTF-8, percent-encoded."}, 400)
                 await refusal(scope, receive, send)
                 return
-            scope = {**scope, "path": path, "method": method}
+            scope = {**scope, "path": path, "method": method, HEAD: scope["method"] == "HEAD"}
         await self._app(scope, receive, send)
 
 

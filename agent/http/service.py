@@ -9,8 +9,10 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from agent.http.events import Seen
+from agent.http.feeds import Feeds
 from agent.http.livekit import LiveKit
 from agent.http.names import NewNames
+from agent.http.slots import Slots
 from agent.settings import Settings
 from agent.store.protocol import Reader
 
@@ -28,6 +30,10 @@ class Service:
     """Of this program."""
     on_event: Callable[[str], None]
     """Called with the room's sid (or nothing) when LiveKit tells of a change of who is there."""
+    feeds: Feeds
+    """What live streams read."""
+    slots: Slots
+    """How many of them there may be."""
     new_names: NewNames = field(default_factory=NewNames)
     seen_events: Seen = field(default_factory=Seen)
 

@@ -7,16 +7,28 @@ from datetime import UTC, datetime
 
 def now_iso() -> str:
     """The wall clock, like 2026-11-25T10:00:00.123Z."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    return iso(datetime.now(UTC))
 
 
-def unix_ms(iso: str) -> int:
-    """Milliseconds since 1970 of an ISO 8601 date; one without a zone is UTC.
+def iso(date: datetime) -> str:
+    """A date in UTC, like 2026-11-25T10:00:00.123Z."""
+    return date.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def moment(iso_date: str) -> datetime:
+    """The date of an ISO 8601 text; one without a zone is UTC.
 
     Raises:
         ValueError: the text is no such date.
     """
-    date = datetime.fromisoformat(iso)
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return round(date.timestamp() * 1000)
+    date = datetime.fromisoformat(iso_date)
+    return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+
+
+def unix_ms(iso_date: str) -> int:
+    """Milliseconds since 1970 of an ISO 8601 date.
+
+    Raises:
+        ValueError: the text is no such date.
+    """
+    return round(moment(iso_date).timestamp() * 1000)

@@ -7,7 +7,7 @@ import asyncio
 from agent.core.model import End, Gap, Segment, Window
 from agent.errors import SettingsError, StoreError
 from agent.store import open_store
-from agent.store.protocol import Reader, SessionInfo, Stored
+from agent.store.protocol import Reader, RoomLife, SessionInfo, Stored
 
 
 class LateReader:
@@ -30,6 +30,10 @@ class LateReader:
     async def find_session(self, room: str, session: str | None = None) -> SessionInfo | None:
         """See `Reader.find_session`."""
         return await (await self._open()).find_session(room, session)
+
+    async def lives(self, room: str, since: str | None = None) -> list[RoomLife]:
+        """See `Reader.lives`."""
+        return await (await self._open()).lives(room, since)
 
     async def items(self, session: str, after: int = 0, limit: int = 1000) -> list[Stored]:
         """See `Reader.items`."""

@@ -12,7 +12,7 @@ from agent.errors import SessionFenced, StoreError
 from agent.store.clean import check_items, clean, clean_text
 from agent.store.dates import now_iso, unix_ms
 from agent.store.memory_supervision import Life, MemorySupervision
-from agent.store.protocol import Opened, SessionInfo, Stored
+from agent.store.protocol import Opened, RoomLife, SessionInfo, Stored
 from agent.store.supervision import Abandoned
 
 T = TypeVar("T")
@@ -142,6 +142,21 @@ class MemoryStore(MemorySupervision):
             accounting=kept.accounting,
             written_at=kept.written_at,
         )
+
+    async def lives(self, room: str, since: str | None = None) -> list[RoomLife]:
+        """See `Reader.lives`."""
+        found = sorted(
+            (kept.started_unix_ms, sid)
+            for sid, kept in self._sessions.items()
+            if kept.room == clean_text(room)
+        )
+        sids = [sid for _, sid in found]
+        if since is None:
+            sids = sids[-1:]
+        else:
+            sids = sids[sids.index(clean_text(since)) :] if clean_text(since) in sids else []
+        kept = self._sessions
+        return [RoomLife(sid, kept[sid].started_at, kept[sid].ended_at, kept[sid].last_seq) for sid in sids]
 
     async def items(self, session: str, after: int = 0, limit: int = 1000) -> list[Stored]:
         """See `Reader.items`."""

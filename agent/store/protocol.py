@@ -63,6 +63,20 @@ class SessionInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class RoomLife:
+    """One life of a room, as whoever follows it needs to know: quick to ask for, again and again."""
+
+    session: str
+    """The room's sid."""
+    started_at: str
+    """ISO 8601, UTC: the room's creation."""
+    ended_at: str | None
+    """ISO 8601, UTC; None while it runs."""
+    last_seq: int
+    """The highest seq in the store, 0 when it is empty."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stored:
     """One item with its number."""
 
@@ -117,6 +131,12 @@ class Reader(Protocol):
 
     async def find_session(self, room: str, session: str | None = None) -> SessionInfo | None:
         """The latest session of a room (by `started_at`), or the one named; None when there is none."""
+        ...
+
+    async def lives(self, room: str, since: str | None = None) -> list[RoomLife]:
+        """The sessions of a room, in the order in which `find_session` thinks of them: from `since` on,
+        and none when that is no session of the room; or the latest alone.
+        """
         ...
 
     async def items(self, session: str, after: int = 0, limit: int = 1000) -> list[Stored]:

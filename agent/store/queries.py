@@ -6,14 +6,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, delete, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Table, and_, delete, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agent.core.model import Accounting, End, Gap, Item, Segment, Speaker, Status, Window
 from agent.errors import SessionFenced, StoreError
 from agent.store import rows
 from agent.store.dates import now_iso, unix_ms
-from agent.store.protocol import Opened, SessionInfo, Stored
+from agent.store.protocol import Opened, RoomLife, SessionInfo, Stored
 from agent.store.tables import accounting, ends, gaps, items, segments, sessions, speakers, states, windows
 
 _DETAILS: dict[type[Item], tuple[str, Table, Any]] = {
@@ -180,6 +180,22 @@ async def find_session(db: AsyncConnection, room: str, session: str | None) -> S
         accounting=await _sums(db, sid),
         written_at=row["written_at"],
     )
+
+
+async def lives(db: AsyncConnection, room: str, since: str | None) -> list[RoomLife]:
+    """Sessions of a room from `since` on, or the latest; one statement, for it is asked again and again."""
+    last = select(func.coalesce(func.max(items.c.seq), 0)).where(items.c.session == sessions.c.session)
+    when, sid = sessions.c.started_unix_ms, sessions.c.session
+    columns = (sid, sessions.c.started_at, sessions.c.ended_at, last.scalar_subquery().label("last_seq"))
+    wanted = select(*columns).where(sessions.c.room == room)
+    if since is None:
+        wanted = wanted.order_by(when.desc(), sid.desc()).limit(1)
+    else:
+        first = sessions.alias("first")
+        later = or_(when > first.c.started_unix_ms, and_(when == first.c.started_unix_ms, sid >= since))
+        wanted = wanted.join(first, and_(first.c.session == since, first.c.room == room, later))
+        wanted = wanted.order_by(when, sid)
+    return [RoomLife(*row) for row in await db.execute(wanted)]
 
 
 async def read_items(db: AsyncConnection, session: str, after: int, limit: int) -> list[Stored]:

@@ -20,7 +20,7 @@ from agent.store.clean import check_items, clean, clean_text
 from agent.store.dates import unix_ms
 from agent.store.engine import open_database
 from agent.store.memory import MemoryStore
-from agent.store.protocol import Opened, SessionInfo, Store, Stored
+from agent.store.protocol import Opened, RoomLife, SessionInfo, Store, Stored
 from agent.store.supervision import Abandoned, Duty
 
 P = ParamSpec("P")
@@ -82,6 +82,11 @@ class SqlStore:
         """See `Reader.find_session`."""
         named = None if session is None else clean_text(session)
         return await self._run(queries.find_session, clean_text(room), named)
+
+    async def lives(self, room: str, since: str | None = None) -> list[RoomLife]:
+        """See `Reader.lives`."""
+        named = None if since is None else clean_text(since)
+        return await self._run(queries.lives, clean_text(room), named)
 
     async def items(self, session: str, after: int = 0, limit: int = 1000) -> list[Stored]:
         """See `Reader.items`."""

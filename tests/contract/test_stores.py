@@ -14,7 +14,7 @@ import pytest_asyncio
 from agent.core.model import Reason, Speaker, State, Status
 from agent.errors import SessionFenced, StoreError
 from agent.store import KINDS, open_store
-from agent.store.protocol import Opened, Store, Stored
+from agent.store.protocol import Opened, RoomLife, Store, Stored
 from tests.contract.record import (
     ADA,
     BOB,
@@ -318,6 +318,31 @@ async def test_a_session_is_found_only_by_its_own_room(store: Store, room: str, 
     assert await store.find_session(room, f"{sid}_2") is None
     assert await store.find_session(f"{room} 3", sid) is None
     assert await store.find_session(room.upper()) is None
+
+
+async def test_the_lives_of_a_room_in_their_order(store: Store, room: str, sid: str) -> None:
+    """From one on, or the latest; whoever follows a room finds the next life, and what is new in this one."""
+    assert await store.lives(room) == []
+    starts = ("2026-11-25T10:00:00Z", "2026-11-25T12:00:00.001Z", "2026-11-25T12:00:00.001Z")
+    for number, started in reversed(list(enumerate(starts, start=1))):
+        await store.open_session(room, f"{sid}_{number}", started)
+    await store.open_session(f"{room} 2", f"{sid}_other", "2026-11-26T10:00:00Z")
+    await store.write(f"{sid}_1", 1, [Stored(1, segment()), Stored(7, END)])
+    first, second, third = (
+        RoomLife(f"{sid}_1", starts[0], ENDED, 7),
+        RoomLife(f"{sid}_2", starts[1], None, 0),
+        RoomLife(f"{sid}_3", starts[2], None, 0),
+    )
+    assert await store.lives(room) == [third]
+    assert await store.lives(room, f"{sid}_1") == [first, second, third]
+    assert await store.lives(room, f"{sid}_2") == [second, third]
+    assert await store.lives(room, f"{sid}_3") == [third]
+    assert await store.lives(room, f"{sid}_other") == await store.lives(room, "none") == []
+    latest = await store.find_session(room)
+    assert latest is not None
+    assert latest.session == third.session
+    await store.open_session(room, first.session, first.started_at)
+    assert (await store.lives(room, first.session))[0] == replace(first, ended_at=None)
 
 
 async def test_segments_are_in_order_of_their_start(store: Store, room: str, sid: str) -> None:

@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from livekit import api
 
 from agent.core.exports import FORMATS
-from agent.http.auth import RULES, anyone, reader_of_room
+from agent.http.auth import RULES, anyone, listener_of_room, reader_of_room
 from agent.http.livekit import LiveKit
 from agent.store.memory import MemoryStore
 from agent.store.protocol import Stored
@@ -59,8 +59,8 @@ def test_only_two_calls_are_for_anyone() -> None:
 
 def test_only_the_record_is_for_participants() -> None:
     """And that by GET alone."""
-    found = [route for route in routes() if rules(route) == [reader_of_room]]
-    calls = ("transcript", "windows")
+    found = [route for route in routes() if rules(route)[0] in (reader_of_room, listener_of_room)]
+    calls = ("transcript", "windows", "stream")
     assert {route.path for route in found} == {f"/rooms/{{name:room}}/{call}" for call in calls}
     assert {method for route in found for method in route.methods} == {"GET"}
 
@@ -74,9 +74,11 @@ GUARDED = [
     ("GET", "/rooms/a/transcript"),
     *(("GET", f"/rooms/a/transcript?format={name}") for name in FORMATS),
     ("GET", "/rooms/a/windows"),
+    ("GET", "/rooms/a/stream?after=x"),
     ("HEAD", "/rooms"),
     ("HEAD", "/rooms/a/transcript"),
     ("HEAD", "/rooms/a/transcript?format=srt"),
+    ("HEAD", "/rooms/a/stream"),
 ]
 
 
@@ -139,6 +141,7 @@ async def record(room: str, text: str) -> MemoryStore:
         *(f"transcript?format={name}" for name in FORMATS),
         "windows",
         "transcript?session=RM_b",
+        "stream",
     ],
 )
 async def test_a_token_of_another_room_is_refused_alike(path: str) -> None:
@@ -167,7 +170,7 @@ async def test_another_rooms_session_cannot_be_named() -> None:
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [one for one in GUARDED if "transcript" not in one[1] and "windows" not in one[1]],
+    [one for one in GUARDED if not any(call in one[1] for call in ("transcript", "windows", "stream"))],
 )
 async def test_participants_may_do_nothing_else(method: str, path: str) -> None:
     """A candidate's token makes no rooms, no tokens, and ends no interview; not even its own."""
