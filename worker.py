@@ -12,7 +12,8 @@ import logging
 import math
 import os
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated, NoReturn, cast
@@ -36,6 +37,7 @@ from agent.presence import IDENTITY
 from agent.rtc.connect import connect as join_room
 from agent.rtc.silero import load_model
 from agent.settings import Settings, load_settings
+from agent.store.pickup import picker_for
 from agent.supervise import Supervisor, supervision
 from agent.transcriber import Transcriber
 
@@ -142,6 +144,18 @@ def make_server(settings: Settings, supervisor: Supervisor, *, devmode: bool) ->
     return server
 
 
+@asynccontextmanager
+async def _spools_taken_in(settings: Settings) -> AsyncIterator[None]:
+    """While the worker runs, what jobs on this host could not store before they died is stored."""
+    picker = picker_for(settings)
+    picking = asyncio.create_task(picker.keep_picking_up(settings.database_url), name="spools")
+    try:
+        yield
+    finally:
+        picking.cancel()
+        await asyncio.wait([picking])
+
+
 async def serve(settings: Settings, *, devmode: bool) -> None:
     """Run until SIGTERM or SIGINT; then let meetings go on for `DRAIN_SECONDS`, then hand them over.
 
@@ -152,7 +166,7 @@ async def serve(settings: Settings, *, devmode: bool) -> None:
     supervisor = Supervisor(settings, livekit)
     server = make_server(settings, supervisor, devmode=devmode)
     try:
-        async with supervision(supervisor):
+        async with supervision(supervisor), _spools_taken_in(settings):
             await _serve(server, supervisor, stop, None if devmode else settings.drain_seconds)
     finally:
         await livekit.aclose()

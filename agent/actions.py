@@ -37,6 +37,11 @@ ACTIONS = frozenset(
         "end_not_stored",
         "store_away",
         "store_back",
+        "session_opened",
+        "spool_failed",
+        "spool_taken_in",
+        "spool_torn",
+        "spools_wait",
         # token service
         "service_started",
         "service_open",

@@ -4,6 +4,7 @@
     - SettingsError: a setting is missing, malformed or unknown; the message names it and the fix
     - StoreError: the database did not do what was asked
         - SessionFenced: another writer has taken the session over
+    - SpoolError: the spool on disk took or gave nothing: full, or a fault of the disk
     - RecognizerError: the recognizer refused or broke (facts: reason, retryable, retry_after_seconds)
     - SinkError: an item could not be sent live (it is in the store all the same)
     - LiveKitError: the LiveKit server is not configured, was not reached, or refused a call (fact: status)
@@ -29,6 +30,10 @@ class StoreError(TranscriptionError):
 
 class SessionFenced(StoreError):
     """Another writer holds a higher epoch of this session; this one must stop writing."""
+
+
+class SpoolError(TranscriptionError):
+    """The spool took or gave nothing: it is full, the disk is, or it did not answer; the cause is chained."""
 
 
 class RecognizerError(TranscriptionError):

@@ -10,15 +10,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 from livekit import rtc
 
 from agent.clock import RoomClock
-from agent.core.succession import Marks, Unheard, latest_ends
+from agent.core.succession import Marks
 from agent.core.supervision import BEAT_SECONDS, DEAD_SECONDS, Watched
 from agent.errors import SessionFenced, StoreError
 from agent.recorder import Recorder
-from agent.store.protocol import Reader
 from agent.store.supervision import Supervision
 
 log = logging.getLogger(__name__)
@@ -158,7 +158,8 @@ async def wait_turn(store: Supervision, session: str, wanted: Callable[[], bool]
                 return False
             age = watched.beat_age
         elif not arrived:
-            await store.arrive(session)
+            with suppress(StoreError):  # nobody can be told then
+                await store.arrive(session)
             arrived = True
         await asyncio.sleep(TURN_SECONDS)
     return False
@@ -172,26 +173,15 @@ async def look(store: Supervision, session: str) -> Watched:
         return Watched()
 
 
-async def unheard(
-    store: Reader, session: str, marks: Marks | None, room: rtc.Room, clock: RoomClock
-) -> Unheard:
-    """What nobody has heard, for a transcriber that begins now and was left `marks`.
-
-    Raises:
-        StoreError: the database is away.
-    """
-    settled: list[tuple[str, float]] = []
-    if marks is not None:
-        settled = [(one.track_sid, one.end) for _, one in await store.segments(session)]
-        settled += [(one.track_sid, one.end) for _, one in await store.gaps(session)]
-    present = {
+def present_tracks(room: rtc.Room, clock: RoomClock) -> dict[str, float]:
+    """The audio tracks in the room: sid -> room time at which their participants joined."""
+    return {
         publication.sid: participant.joined_at.timestamp() - clock.created_at.timestamp()
         for participant in room.remote_participants.values()
         if participant.joined_at is not None
         for publication in participant.track_publications.values()
         if publication.kind == rtc.TrackKind.KIND_AUDIO
     }
-    return Unheard(marks, latest_ends(settled), present, clock.now())
 
 
 def later_transcriber(room: rtc.Room) -> bool:

@@ -15,14 +15,15 @@ from livekit import rtc
 
 from agent.clock import RoomClock, timestamp
 from agent.core.books import Books
-from agent.core.model import Accounting, End, Gap, Item, Reason, Segment, State, Status, Window
+from agent.core.model import Accounting, Gap, Item, Reason, Segment, State, Status, Window
 from agent.core.speakers import Speakers
-from agent.core.succession import Marks
+from agent.core.succession import Marks, Unheard, latest_ends
+from agent.core.tally import Tally
 from agent.core.track import TrackMachine
 from agent.core.transcript import Transcript
 from agent.core.windows import TranscriptBuffer
-from agent.presence import Presence, unheard, wait_turn
-from agent.recorder import Recorder
+from agent.presence import Presence, present_tracks, wait_turn
+from agent.recorder import Begun, Listeners, Recorder
 from agent.rtc.events import (
     ConnectionLost,
     ConnectionRestored,
@@ -39,7 +40,9 @@ from agent.rtc.silero import SileroModel
 from agent.settings import Settings
 from agent.sinks.outbox import Outbox
 from agent.sinks.protocol import Outgoing, Sink
-from agent.store.protocol import Opened, Store
+from agent.store.pickup import picker_for
+from agent.store.protocol import Store
+from agent.store.spool import spool_for
 from agent.stt.protocol import Recognizer
 from agent.track_task import TAIL_SECONDS
 from agent.tracks import Tracks
@@ -58,6 +61,8 @@ RETURN_SECONDS = 5.0
 """After a change of transcribers, so long for everybody's tracks to be received again."""
 DEAF_SECONDS = 10.0
 """A connection that is lost for longer is likely to be lost for us alone."""
+OPEN_SECONDS = 2.0
+"""The beginning waits so long for the store: a successor wants to know the labels. Then it goes on."""
 FLUSH_SECONDS = 5.0
 """At the end, so long for the store and for each sink."""
 
@@ -84,7 +89,14 @@ class Session:
         self._store = store
         self._publishers: set[str] = set()
         self._transcript = Transcript()
-        self._counts = {"windows": 0, "gaps": 0}
+        self._tally = Tally()
+        self._books = Books()
+        self._speakers = Speakers()
+        self._buffer = TranscriptBuffer(
+            settings.window_seconds,
+            settings.window_overlap_seconds,
+            allowed_lateness_seconds=settings.allowed_lateness,
+        )
         self._lost_at: float | None = None
         self._stopping = asyncio.Event()
         self._stop_reason = ""
@@ -103,17 +115,19 @@ class Session:
         self._stopping.set()
 
     async def run(self, sinks: Sequence[Sink], sid: str) -> None:
-        """Transcribe the room whose sid is `sid` until its end.
-
-        Raises:
-            StoreError: the session could not be opened in the store.
-        """
+        """Transcribe the room whose sid is `sid` until its end, whether the store is there or not."""
         if not await wait_turn(self._store, sid, self._wanted):
             log.info("the room has its transcriber", extra={"action": "room_taken"})
             return
-        opened = await self._open(sid)
+        self._clock = RoomClock(self._room.creation_time)
+        self._started_at = timestamp(self._clock.created_at)
         self._outboxes = [Outbox(sink) for sink in sinks]
-        self._recorder = Recorder(self._store, sid, opened, self._publish)
+        self._recorder = Recorder(
+            self._store,
+            spool_for(self._settings, self._room.name, sid, self._started_at),
+            picker_for(self._settings),
+            Listeners(self._publish, self._take_in, self._buffer.repeat),
+        )
         self._presence = Presence(
             self._store,
             sid,
@@ -123,26 +137,21 @@ class Session:
             marks=self._marks,
             hears=self._hears,
         )
-        await self._transcribe(opened.epoch)
+        await self._transcribe()
         log.info(
             "session over", extra={"action": "session_over", "session": sid, "reason": self._stop_reason}
         )
 
-    async def _open(self, sid: str) -> Opened:
-        """Take the session, and go on where an earlier transcriber of it has stopped."""
-        self._clock = RoomClock(self._room.creation_time)
-        self._started_at = timestamp(self._clock.created_at)
-        opened = await self._store.open_session(self._room.name, sid, self._started_at)
-        self._begin_from(opened)
-        if opened.last_seq:
-            segments = [segment for _, segment in await self._store.segments(sid)]
-            self._buffer.restore(segments, [window for _, window in await self._store.windows(sid)])
-        self._unheard = await unheard(self._store, sid, opened.marks, self._room, self._clock)
-        return opened
-
-    async def _transcribe(self, epoch: int) -> None:
+    async def _transcribe(self) -> None:
         """From the first track to the last word; everything that runs belongs to one group."""
         async with asyncio.TaskGroup() as group:
+            services = [
+                group.create_task(self._recorder.run(), name="recorder"),
+                *(group.create_task(outbox.run(), name="outbox") for outbox in self._outboxes),
+            ]
+            begun = await self._recorder.begun(OPEN_SECONDS)
+            self._present = present_tracks(self._room, self._clock)
+            self._unheard = Unheard(None, {}, {}, self._clock.now())
             self._tracks = Tracks(
                 group,
                 self._settings,
@@ -152,14 +161,15 @@ class Session:
                 emit=self._take,
                 finished=self._track_finished,
             )
-            services = [
-                group.create_task(self._recorder.run(), name="recorder"),
-                group.create_task(self._presence.run(epoch), name="heartbeat"),
-                *(group.create_task(outbox.run(), name="outbox") for outbox in self._outboxes),
-            ]
+            if begun is not None:
+                self._go_on_from(begun)
+            services.append(group.create_task(self._be_present(late=begun is None), name="heartbeat"))
             consumer = group.create_task(self._consume(), name="room events")
             ticker = group.create_task(self._keep_time(), name="session clock")
-            log.info("session started", extra={"action": "session_started", "epoch": epoch})
+            log.info(
+                "session started",
+                extra={"action": "session_started", "epoch": begun.opened.epoch if begun else 0},
+            )
             self._recorder.record(Status(State.LISTENING))
             self._events.subscribe()
             await self._stopping.wait()
@@ -234,8 +244,6 @@ class Session:
     def _take(self, item: Segment | Gap | Status) -> None:
         """An item from a track."""
         if not isinstance(item, Segment):
-            if isinstance(item, Gap):
-                self._counts["gaps"] += 1
             self._record(item)
             return
         if not self._transcript.apply(item):
@@ -247,6 +255,7 @@ class Session:
             self._publish(Outgoing(item, None))
 
     def _record(self, item: Item) -> None:
+        self._tally.note(item)
         self._recorder.record(item)
 
     def _publish(self, outgoing: Outgoing) -> None:
@@ -291,7 +300,6 @@ class Session:
 
     def _record_windows(self, windows: Sequence[Window]) -> None:
         for window in windows:
-            self._counts["windows"] += window.revision == 1
             self._record(window)
 
     # ---- the end
@@ -326,17 +334,7 @@ class Session:
         for one in sums:
             if not one.balanced:
                 log.error("the books of a speaker do not balance", extra={"action": "books_unbalanced"})
-        self._record(
-            End(
-                segments=self._earlier.segments + self._transcript.segments,
-                words=self._earlier.words + self._transcript.words,
-                windows=len(self._earlier.last_windows) + self._counts["windows"],
-                gaps=self._earlier.gaps + self._counts["gaps"],
-                started_at=self._started_at,
-                ended_at=timestamp(),
-                accounting=tuple(sums),
-            )
-        )
+        self._record(self._tally.end(self._started_at, timestamp(), sums))
 
     # ---- those before and after us
 
@@ -364,18 +362,39 @@ class Session:
         for gap in self._unheard.rest(everybody=everybody):
             self._take(gap)
 
-    # ---- sums
+    async def _be_present(self, *, late: bool) -> None:
+        """Show that this transcriber lives, as soon as the session is open."""
+        begun = await self._recorder.begun()
+        assert begun is not None
+        if late:
+            log.info("session opened", extra={"action": "session_opened", "epoch": begun.opened.epoch})
+            self._go_on_from(begun)
+            self._recorder.save_speakers(self._speakers.all)
+        await self._presence.run(begun.opened.epoch)
 
-    def _begin_from(self, opened: Opened) -> None:
-        """Go on where an earlier transcriber of this session stopped; usually there was none."""
-        self._earlier = opened
-        self._books = Books(opened.accounting)
-        self._speakers = Speakers(opened.speakers)
-        self._buffer = TranscriptBuffer(
-            self._settings.window_seconds,
-            self._settings.window_overlap_seconds,
-            allowed_lateness_seconds=self._settings.allowed_lateness,
+    def _go_on_from(self, begun: Begun) -> None:
+        """Take over from an earlier transcriber of this session; usually there was none."""
+        opened = begun.opened
+        self._tally.add(
+            segments=opened.segments, words=opened.words, gaps=opened.gaps, windows=opened.last_windows
         )
+        for one in opened.accounting:
+            self._books.close(one)
+        self._speakers.know(opened.speakers)
+        self._buffer.restore(begun.segments, begun.windows)
+        self._unheard = Unheard(opened.marks, latest_ends(begun.settled), self._present, self._unheard.began)
+        running = [(machine.track_sid, machine.speaker) for machine in self._tracks.machines()]
+        for gap in self._unheard.begun(running):
+            self._take(gap)
+
+    def _take_in(self, items: Sequence[Item]) -> None:
+        """An earlier transcriber's words have been stored meanwhile: windows and end are to have them."""
+        for item in items:
+            self._tally.note(item)
+            if isinstance(item, Segment):
+                self._buffer.add(item)
+            elif isinstance(item, Window):
+                self._buffer.restore((), [item])
 
     def _accounting(self) -> list[Accounting]:
         return self._books.sums([machine.accounting() for machine in self._tracks.machines()])

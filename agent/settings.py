@@ -22,7 +22,6 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    Field,
     ValidationError,
     model_validator,
 )
@@ -41,6 +40,9 @@ from agent.settings_checks import (
     misread_names,
     split_list,
 )
+from agent.settings_fields import port as _port
+from agent.settings_fields import seconds as _seconds
+from agent.settings_fields import setting as _setting
 
 ALIASES = {"ELEVEN_API_KEY": "ELEVENLABS_API_KEY"}
 """Other name -> our name; ours wins when both are set."""
@@ -55,31 +57,6 @@ Token = Annotated[str, AfterValidator(check_token)]
 """A key or secret: one word of printable ASCII."""
 
 _TOKEN = "printable ASCII characters without blanks"
-
-
-def _setting(
-    default: Any,
-    unit: str,
-    accepts: str,
-    about: str,
-    *,
-    example: str = "",
-    secret: bool = False,
-    **limits: Any,
-) -> Any:
-    """A field. `accepts` completes "NAME must be …"; `example` serves where the default shows nothing."""
-    extra: dict[str, Any] = {"unit": unit, "accepts": accepts, "example": example, "secret": secret}
-    return Field(default, description=about, repr=not secret, json_schema_extra=extra, **limits)
-
-
-def _seconds(default: float, low: float, high: float, about: str) -> Any:
-    """A field of `low` to `high` seconds."""
-    accepts = f"a number of seconds from {low:g} to {high:g}"
-    return _setting(default, "seconds", accepts, about, ge=low, le=high, allow_inf_nan=False)
-
-
-def _port(default: int, about: str) -> Any:
-    return _setting(default, "port", "a whole number from 0 to 65535", about, ge=0, le=65535)
 
 
 class Settings(BaseModel):
@@ -223,6 +200,13 @@ class Settings(BaseModel):
         "Where transcripts are kept; PostgreSQL for more than one host; memory: goes with the process.",
         example="postgresql://user:password@host/database",
         secret=True,
+    )
+
+    spool_directory: Annotated[str, AfterValidator(check_one_line)] = _setting(
+        "./data/spool", "path", "a folder's path", "Keeps what the database does not take.", min_length=1
+    )
+    spool_megabytes: int = _setting(
+        256, "megabytes", "a whole number from 1 to 1000000", "What it may hold.", ge=1, le=1_000_000
     )
 
     host: Annotated[str, AfterValidator(check_host)] = _setting(

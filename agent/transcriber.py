@@ -52,7 +52,6 @@ class Transcriber:
         Subscribes to audio by itself, so `connect` must not. Leaves the room connected.
 
         Raises:
-            StoreError: the store could not be opened.
             TimeoutError: the room was not joined in time.
         """
         settings = self._settings

@@ -16,9 +16,9 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -99,6 +99,20 @@ class Postgres:
             with suppress(psutil.NoSuchProcess):
                 one.kill()
         process.wait(_COMMAND_SECONDS)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """All its processes stand still: connections stay, and nobody answers."""
+        assert self._process is not None
+        processes = psutil.Process(self._process.pid).children(recursive=True)
+        for one in processes:
+            one.suspend()
+        try:
+            yield
+        finally:
+            for one in processes:
+                with suppress(psutil.NoSuchProcess):
+                    one.resume()
 
     def resume(self) -> None:
         """Start it again, on the same port.

@@ -15,7 +15,16 @@ from pathlib import PurePosixPath
 EDGES = ("rtc", "stt", "sinks", "store", "http")
 """Packages of agent that touch the outside; none imports another, but http asks store."""
 
-GROUND = ("settings", "settings_checks", "settings_page", "logs", "actions", "metrics", "clock")
+GROUND = (
+    "settings",
+    "settings_checks",
+    "settings_fields",
+    "settings_page",
+    "logs",
+    "actions",
+    "metrics",
+    "clock",
+)
 """Modules of agent that every edge may import."""
 
 LOCAL_MAY_IMPORT = (

@@ -34,6 +34,11 @@ class Speakers:
             self._by_identity[identity] = known
         return known
 
+    def know(self, speakers: Iterable[Speaker]) -> None:
+        """Speakers of an earlier transcriber, told late: whoever has a label already keeps it."""
+        for speaker in speakers:
+            self._by_identity.setdefault(speaker.identity, speaker)
+
     @property
     def all(self) -> tuple[Speaker, ...]:
         """Everybody so far."""

@@ -7,7 +7,7 @@ the predecessor had heard and not stored is inside. Somebody who was muted then 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.core.model import Gap, Reason, Speaker
@@ -72,6 +72,15 @@ class Unheard:
         if not muted:
             return since, None
         return (since, self.began) if self.began - since >= LEAST_GAP_SECONDS else None
+
+    def begun(self, tracks: Iterable[tuple[str, Speaker]]) -> list[Gap]:
+        """The gaps of tracks (sid, speaker) that are received since `began`: what was left was told late."""
+        gaps = []
+        for track_sid, speaker in tracks:
+            missed = self.begin(track_sid, speaker.identity, muted=False)
+            if missed is not None and self.began - missed[0] >= LEAST_GAP_SECONDS:
+                gaps.append(Gap(speaker, track_sid, missed[0], self.began, Reason.TRANSCRIBER_LOST))
+        return gaps
 
     def rest(self, *, everybody: bool = False) -> list[Gap]:
         """The gaps of those who have not come back; each once.

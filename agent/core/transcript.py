@@ -6,14 +6,11 @@ from agent.core.model import Segment
 
 
 class Transcript:
-    """What of a session's segments is new; remembers ids and counts, not the text of finals."""
+    """What of a session's segments is new; remembers the ids of finals, not their text."""
 
     def __init__(self) -> None:
         self._interims: dict[str, Segment] = {}
         self._finals: set[str] = set()
-        self.segments = 0
-        """Finals with text."""
-        self.words = 0
 
     def apply(self, segment: Segment) -> bool:
         """Take a segment in; True when it tells a reader something new.
@@ -28,9 +25,6 @@ class Transcript:
             return True
         self._interims.pop(segment.segment_id, None)
         self._finals.add(segment.segment_id)
-        if segment.text:
-            self.segments += 1
-            self.words += len(segment.words)
         return True
 
     @property

@@ -107,10 +107,20 @@ class TranscriptBuffer:
             self.add(segment)
         for stored in windows:
             content = self._windows.setdefault(stored.window_id, _Content())
+            if stored.revision < content.revision:
+                continue  # readers have had a later one from us; it lacks at most what was added just now
             content.revision, content.complete = stored.revision, stored.complete
             content.changed = bool(content.shares) and _text(content) != stored.text
             if content.complete and not content.changed:
                 self._unsettled.discard(stored.window_id)
+
+    def repeat(self, window_ids: Iterable[int]) -> None:
+        """Let these close once more, as their next revision: the last one could not be kept."""
+        for window_id in window_ids:
+            content = self._windows.get(window_id)
+            if content is not None and content.shares:
+                content.changed = True
+                self._unsettled.add(window_id)
 
     def advance(
         self, now: float, watermark: float, pending: Sequence[tuple[str, float]] = ()

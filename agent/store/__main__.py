@@ -1,4 +1,4 @@
-"""`python -m agent.store upgrade`: make the database's tables, or bring them up to date."""
+"""`python -m agent.store upgrade` makes the tables, `… pickup` stores what was spooled on this host."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ import asyncio
 import typer
 
 from agent.errors import SettingsError, StoreError
-from agent.settings import load_settings
+from agent.settings import Settings, load_settings
 from agent.store import open_store
+from agent.store.pickup import picker_for
+from agent.store.spool import spool_files
 
 app = typer.Typer(help="The database of transcripts.", no_args_is_help=True, add_completion=False)
-
-
-@app.callback()
-def _store() -> None:
-    """Keeps `upgrade` a command by its name while it is the only one."""
 
 
 @app.command()
@@ -34,6 +31,34 @@ def upgrade() -> None:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2 if isinstance(error, SettingsError) else 1) from error
     typer.echo("The database is up to date.")
+
+
+@app.command()
+def pickup() -> None:
+    """Store what writers on this host could not store before they died.
+
+    The worker does so by itself; this is for a host that runs none any more. Takes SPOOL_DIRECTORY
+    and DATABASE_URL from the environment or .env.
+
+    Exit code 1: the database is away, or files are left. Exit code 2: a wrong setting.
+    """
+    try:
+        done, left = asyncio.run(_pick_up(load_settings()))
+    except (SettingsError, StoreError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2 if isinstance(error, SettingsError) else 1) from error
+    typer.echo(f"{done} spools taken in, {left} left.")
+    raise typer.Exit(1 if left else 0)
+
+
+async def _pick_up(settings: Settings) -> tuple[int, int]:
+    store = open_store(settings.database_url)
+    picker = picker_for(settings)
+    try:
+        done = await picker.pick_up(store)
+    finally:
+        await store.aclose()
+    return done, len(spool_files(picker.directory))
 
 
 async def _upgrade(database_url: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, event, make_url
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -61,6 +61,13 @@ def _open_sqlite(url: URL, timeout_seconds: float) -> Database:
     @event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: Connection) -> None:
         connection.exec_driver_sql(connection.get_execution_options().get(BEGIN_OPTION, "BEGIN"))
+
+    @event.listens_for(engine.sync_engine, "handle_error")
+    def _replace(context: ExceptionContext) -> None:
+        # one that has met a full, missing or read-only file may keep to that when the file is well again
+        error = context.original_exception
+        if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            context.is_disconnect = True
 
     return Database(
         engine,

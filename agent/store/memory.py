@@ -12,7 +12,8 @@ from agent.errors import SessionFenced, StoreError
 from agent.store.clean import check_items, clean, clean_text
 from agent.store.dates import now_iso, unix_ms
 from agent.store.memory_supervision import Life, MemorySupervision
-from agent.store.protocol import Opened, RoomLife, SessionInfo, Stored
+from agent.store.numbers import Numbers, may_come_late
+from agent.store.protocol import Imported, Opened, Origin, RoomLife, SessionInfo, Stored
 from agent.store.supervision import Abandoned
 
 T = TypeVar("T")
@@ -32,6 +33,18 @@ class _Session:
     speakers: tuple[Speaker, ...] = ()
     life: Life = field(default_factory=Life)
     accounting: tuple[Accounting, ...] = ()
+    origins: dict[str, int] = field(default_factory=dict)
+    """Who counted an item, and its count -> seq."""
+
+    def put(self, origin: str, wanted: int | None, item: Item) -> int:
+        """Keep an item unless it is kept already; its number."""
+        seq, new = Numbers(self.origins, {wanted} & self.items.keys(), self.last_seq).give(origin, wanted)
+        if new:
+            kept = self.items[seq] = clean(item)
+            if isinstance(kept, End):
+                self.ended_at = kept.ended_at
+                self.accounting = kept.accounting
+        return seq
 
     @property
     def last_seq(self) -> int:
@@ -80,17 +93,33 @@ class MemoryStore(MemorySupervision):
             marks=kept.life.marks,
         )
 
-    async def write(self, session: str, epoch: int, items: Sequence[Stored]) -> None:
+    async def write(self, session: str, epoch: int, items: Sequence[Stored]) -> list[int]:
         """See `Writer.write`."""
         check_items(items)
         kept = self._held(session, epoch)
-        for stored in items:
-            if stored.seq in kept.items:
-                continue
-            item = kept.items[stored.seq] = clean(stored.item)
-            if isinstance(item, End):
-                kept.ended_at = item.ended_at
-                kept.accounting = item.accounting
+        return [kept.put(f"{epoch}:{stored.seq}", stored.seq, stored.item) for stored in items]
+
+    async def import_items(self, origin: Origin, items: Sequence[Stored]) -> Imported:
+        """See `Writer.import_items`."""
+        check_items(items)
+        unix = unix_ms(origin.started_at)
+        kept = self._sessions.setdefault(
+            clean_text(origin.session),
+            _Session(clean_text(origin.room), origin.started_at, unix, written_at=now_iso()),
+        )
+        current, ended = kept.epoch == origin.epoch, kept.ended_at is not None
+        writer = clean_text(origin.writer)
+        seqs = tuple(
+            kept.put(
+                f"{writer or origin.epoch}:{stored.seq}",
+                stored.seq if current and not writer else None,
+                stored.item,
+            )
+            if may_come_late(stored.item, current=current, ended=ended)
+            else None
+            for stored in items
+        )
+        return Imported(current, ended, seqs)
 
     async def save_speakers(self, session: str, epoch: int, speakers: Sequence[Speaker]) -> None:
         """See `Writer.save_speakers`."""

@@ -1,8 +1,22 @@
 """What the worker writes and everybody reads: the record of a session.
 
-A store keeps the items of a session under rising numbers (`seq`, 1, 2, 3 …) given by the one writer
+A store keeps the items of a session under rising numbers (`seq`, 1, 2, 3 …), asked for by the one writer
 that holds the session's epoch. A later writer takes a higher epoch; the earlier one's writes then
 raise `SessionFenced`. Contract suite: `tests/contract/test_stores.py`.
+
+What a writer could not store while the store was away waits in its spool (`agent.store.spool`), and may come
+when a successor has long written on: `import_items` lets it in past the fence. This is what holds then:
+
+- Every item is stored once. Its key is (who counted it, its count): an epoch and the seq asked for, or the
+  spool's own name and its count when the session had not been opened. The same key again is harmless.
+- Nobody's number is taken by somebody else's item. Who comes late gets numbers after the highest; a writer
+  that asks for a number which such an item has got is given the next free one, and told (`write` returns
+  the numbers). So numbers rise in the order of storing, and whoever reads on `after` a number misses nothing.
+- Of a writer that has a successor only what was said and what is missing is taken (segments, gaps): its
+  statuses and its end told of a present that is over, its windows lack the successor's words. A live
+  successor sees by the numbers that something came, and revises the windows; in a session that has ended
+  whoever imports does it (`agent.store.pickup`).
+- A number that readers were shown is that of a stored item: what is shown unstored is shown without one.
 
 What was written is what is read, with two exceptions that no database could keep: U+0000 and lone
 surrogates come back as U+FFFD, and a number that is not finite comes back as 0.0 (a confidence as None).
@@ -84,6 +98,33 @@ class Stored:
     item: Item
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Whose items come late, and of which session."""
+
+    room: str
+    session: str
+    """The room's sid."""
+    started_at: str
+    """ISO 8601, UTC: the room's creation."""
+    epoch: int
+    """That of the writer; 0 when it never had one because the store was away."""
+    writer: str = ""
+    """Who counted the items when it was not the epoch's writer: unique. Empty: they are asked for by seq."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import found."""
+
+    current: bool
+    """True when the items' writer has no successor: all of them were taken as if written by itself."""
+    ended: bool
+    """True when the session has ended."""
+    seqs: tuple[int | None, ...] = ()
+    """The number of each item, None for one that was not taken."""
+
+
 class Writer(Protocol):
     """The writing side. All calls raise `StoreError` when the database is away; each has a time limit."""
 
@@ -98,13 +139,27 @@ class Writer(Protocol):
         """
         ...
 
-    async def write(self, session: str, epoch: int, items: Sequence[Stored]) -> None:
-        """Store `items` in one transaction. Writing the same seq again is harmless: the first one stays.
+    async def write(self, session: str, epoch: int, items: Sequence[Stored]) -> list[int]:
+        """Store `items` in one transaction; returns their numbers, which are those asked for unless taken.
+
+        Asking for the same seq again in the same epoch is harmless: the first item stays, its number is told.
 
         A stored segment is a final with text. An `End` closes the session and sets its sums.
 
         Raises:
             SessionFenced: another writer has taken the session over; nothing was stored.
+            ValueError: a seq below 1, or an interim segment.
+        """
+        ...
+
+    async def import_items(self, origin: Origin, items: Sequence[Stored]) -> Imported:
+        """Store in one transaction what a writer had to keep to itself, also when it has been replaced.
+
+        A session that the store has never seen is made, with nobody's epoch (0). Of a replaced writer only
+        segments and gaps are taken; windows and an end too once the session has ended: corrections of
+        whoever has put all of it together. Importing again is harmless. No sign of life of the session.
+
+        Raises:
             ValueError: a seq below 1, or an interim segment.
         """
         ...

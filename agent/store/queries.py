@@ -13,7 +13,8 @@ from agent.core.model import Accounting, End, Gap, Item, Segment, Speaker, Statu
 from agent.errors import SessionFenced, StoreError
 from agent.store import rows
 from agent.store.dates import now_iso, unix_ms
-from agent.store.protocol import Opened, RoomLife, SessionInfo, Stored
+from agent.store.numbers import Numbers, may_come_late
+from agent.store.protocol import Imported, Opened, Origin, RoomLife, SessionInfo, Stored
 from agent.store.tables import accounting, ends, gaps, items, segments, sessions, speakers, states, windows
 
 _DETAILS: dict[type[Item], tuple[str, Table, Any]] = {
@@ -31,6 +32,14 @@ _TAKE_OVER = text(
     " ON CONFLICT (session) DO UPDATE"
     " SET epoch = sessions.epoch + 1, ended_at = NULL, written_at = excluded.written_at"
 )
+
+
+_MAKE_SURE = text(
+    "INSERT INTO sessions (session, room, started_at, started_unix_ms, ended_at, epoch, written_at)"
+    " VALUES (:session, :room, :started_at, :started_unix_ms, NULL, 0, :written_at)"
+    " ON CONFLICT (session) DO UPDATE SET epoch = sessions.epoch"
+)
+"""Locks the session's row for the rest of the transaction; makes it, held by nobody, when there is none."""
 
 
 async def open_session(db: AsyncConnection, room: str, session: str, started_at: str) -> Opened:
@@ -97,31 +106,75 @@ async def hold(db: AsyncConnection, session: str, epoch: int) -> None:
     raise SessionFenced(f"session {session!r} is held by epoch {holder}, not {epoch}")
 
 
-async def write(db: AsyncConnection, session: str, epoch: int, batch: Sequence[Stored]) -> None:
-    """Insert the items that are not there yet."""
+async def write(db: AsyncConnection, session: str, epoch: int, batch: Sequence[Stored]) -> list[int]:
+    """Insert the items that are not there yet; their numbers."""
     await hold(db, session, epoch)
-    if not batch:
-        return
-    seqs = [stored.seq for stored in batch]
+    return await _insert(db, session, batch, writer=f"{epoch}") if batch else []
+
+
+async def import_items(db: AsyncConnection, origin: Origin, batch: Sequence[Stored]) -> Imported:
+    """Insert what may still come from `origin`; see `Writer.import_items`."""
+    await db.execute(
+        _MAKE_SURE,
+        {
+            "session": origin.session,
+            "room": origin.room,
+            "started_at": origin.started_at,
+            "started_unix_ms": unix_ms(origin.started_at),
+            "written_at": now_iso(),
+        },
+    )
     found = await db.execute(
+        select(sessions.c.epoch, sessions.c.ended_at).where(sessions.c.session == origin.session)
+    )
+    row = found.one()
+    current, ended = row.epoch == origin.epoch, row.ended_at is not None
+    taken = [stored for stored in batch if may_come_late(stored.item, current=current, ended=ended)]
+    seqs: dict[int, int] = {}
+    if taken:
+        given = await _insert(
+            db,
+            origin.session,
+            taken,
+            writer=origin.writer or f"{origin.epoch}",
+            as_asked=current and not origin.writer,
+        )
+        seqs = {id(stored): seq for stored, seq in zip(taken, given, strict=True)}
+    return Imported(current, ended, tuple(seqs.get(id(stored)) for stored in batch))
+
+
+async def _insert(
+    db: AsyncConnection, session: str, batch: Sequence[Stored], *, writer: str, as_asked: bool = True
+) -> list[int]:
+    """Insert the items whose origin is new; the number of each. The session's row must be locked."""
+    seqs = [stored.seq for stored in batch]
+    origins = [f"{writer}:{seq}" for seq in seqs]
+    known = await db.execute(
+        select(items.c.origin, items.c.seq).where(items.c.session == session, items.c.origin.in_(origins))
+    )
+    near = await db.execute(
         select(items.c.seq).where(items.c.session == session, items.c.seq.between(min(seqs), max(seqs)))
     )
-    known = set(found.scalars())
-    numbers: list[dict[str, Any]] = []
+    last = (await db.execute(select(_last_seq(session)))).scalar_one()
+    numbers = Numbers({row.origin: row.seq for row in known}, set(near.scalars()), last)
+    rows_of_items: list[dict[str, Any]] = []
     details: defaultdict[type[Item], list[dict[str, Any]]] = defaultdict(list)
-    for stored in batch:
-        if stored.seq in known:
+    given: list[int] = []
+    for stored, origin in zip(batch, origins, strict=True):
+        seq, new = numbers.give(origin, stored.seq if as_asked else None)
+        given.append(seq)
+        if not new:
             continue
-        known.add(stored.seq)
-        key = {"session": session, "seq": stored.seq}
-        numbers.append({**key, "type": _DETAILS[type(stored.item)][0]})
+        key = {"session": session, "seq": seq}
+        rows_of_items.append({**key, "type": _DETAILS[type(stored.item)][0], "origin": origin})
         details[type(stored.item)].append({**key, **rows.row_of(stored.item)})
         if isinstance(stored.item, End):
             await _close(db, session, stored.item)
-    if numbers:
-        await db.execute(insert(items), numbers)
+    if rows_of_items:
+        await db.execute(insert(items), rows_of_items)
     for kind, values in details.items():
         await db.execute(insert(_DETAILS[kind][1]), values)
+    return given
 
 
 async def _close(db: AsyncConnection, session: str, end: End) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import make_url
@@ -20,7 +20,7 @@ from agent.store.clean import check_items, clean, clean_text
 from agent.store.dates import unix_ms
 from agent.store.engine import open_database
 from agent.store.memory import MemoryStore
-from agent.store.protocol import Opened, RoomLife, SessionInfo, Store, Stored
+from agent.store.protocol import Imported, Opened, Origin, RoomLife, SessionInfo, Store, Stored
 from agent.store.supervision import Abandoned, Duty
 
 P = ParamSpec("P")
@@ -65,10 +65,15 @@ class SqlStore:
             supervision_queries.open_session, clean_text(room), clean_text(session), clean_text(started_at)
         )
 
-    async def write(self, session: str, epoch: int, items: Sequence[Stored]) -> None:
+    async def write(self, session: str, epoch: int, items: Sequence[Stored]) -> list[int]:
         """See `Writer.write`."""
         check_items(items)
-        await self._run(queries.write, clean_text(session), epoch, [clean(stored) for stored in items])
+        return await self._run(queries.write, clean_text(session), epoch, [clean(one) for one in items])
+
+    async def import_items(self, origin: Origin, items: Sequence[Stored]) -> Imported:
+        """See `Writer.import_items`."""
+        check_items(items)
+        return await self._run(queries.import_items, clean(origin), [clean(one) for one in items])
 
     async def save_speakers(self, session: str, epoch: int, speakers: Sequence[Speaker]) -> None:
         """See `Writer.save_speakers`."""
@@ -155,7 +160,9 @@ class SqlStore:
 
     async def aclose(self) -> None:
         """Release connections; safe to call twice."""
-        await self.database.engine.dispose()
+        with suppress(TimeoutError):  # a database that does not answer does not even say goodbye
+            async with asyncio.timeout(self._timeout_seconds):
+                await self.database.engine.dispose()
 
     async def _run(
         self,

@@ -105,6 +105,8 @@ items = Table(
     Column("session", Text, ForeignKey("sessions.session", ondelete="CASCADE"), primary_key=True),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("type", Text, nullable=False, comment="segment, window, gap, status or end"),
+    Column("origin", Text, nullable=True, comment="who counted it, and its count: writer:number"),
+    Index(None, "session", "origin", unique=True),
 )
 
 segments = _detail(

@@ -116,7 +116,7 @@ class AnyCalls(RuleBasedStateMachine):
             gaps=len(known.of(Gap)),
         )
 
-    def fenced(self, lag: int, call: Awaitable[None]) -> bool:
+    def fenced(self, lag: int, call: Awaitable[object]) -> bool:
         """True when the call was refused, which it must be exactly when the epoch is another one."""
         if lag == 0:
             self.run(call)

@@ -61,6 +61,18 @@ def test_a_successor_knows_the_speakers_of_its_predecessor() -> None:
     assert speakers.speaker("a", "Ana", "candidate") is known
 
 
+def test_speakers_that_are_told_late() -> None:
+    """Whoever has a label already keeps it; the others get theirs, and nobody else gets it."""
+    speakers = Speakers()
+    assert speakers.speaker("anna", role="candidate").label == "candidate"
+    speakers.know([Speaker("anna", label="Anna"), Speaker("bob", role="candidate", label="candidate 2")])
+    assert [speakers.speaker(name, role="candidate").label for name in ("anna", "bob", "carl")] == [
+        "candidate",
+        "candidate 2",
+        "candidate 3",
+    ]
+
+
 TEXTS = st.text(st.characters(), max_size=300) | st.sampled_from(
     ["", "candidate", "Candidate", "candidate 2"]
 )

@@ -113,3 +113,14 @@ def test_who_is_there_and_not_received_yet_is_waited_for() -> None:
     assert unheard.rest() == [Gap(BOB, "TR_b", 29.0, 36.0, LOST)]
     assert unheard.rest(everybody=True) == [Gap(ADA, "TR_a", 28.5, 36.0, LOST)]
     assert unheard.rest(everybody=True) == []
+
+
+def test_marks_that_are_told_late() -> None:
+    """Tracks are received already: their gaps end where the transcriber began; the others are waited for."""
+    unheard = Unheard(left(Mark(ADA, "TR_a", 28.5), Mark(BOB, "TR_b", 30.0)), {}, {"TR_a": 1.0}, now=36.0)
+    assert unheard.begun([("TR_a", ADA), ("TR_new", BOB)]) == [
+        Gap(ADA, "TR_a", 28.5, 36.0, LOST),
+        Gap(BOB, "TR_new", 30.0, 36.0, LOST),
+    ]
+    assert unheard.begun([("TR_a", ADA)]) == []
+    assert Unheard(None, {}, {"TR_a": 36.5}, now=36.0).begun([("TR_a", ADA)]) == []

@@ -33,7 +33,6 @@ def test_final_replaces_interim_with_same_id() -> None:
     assert [one.text for one in transcript.interims] == ["hello there"]
     assert transcript.apply(version("a", 3, "Hello there.", final=True))
     assert transcript.interims == ()
-    assert (transcript.segments, transcript.words) == (1, 2)
 
 
 def test_nothing_changes_a_final() -> None:
@@ -43,7 +42,6 @@ def test_nothing_changes_a_final() -> None:
     assert not transcript.apply(version("a", 3, "hello"))
     assert not transcript.apply(version("a", 4, "Hello again.", final=True))
     assert transcript.interims == ()
-    assert (transcript.segments, transcript.words) == (1, 1)
 
 
 def test_old_and_equal_versions_are_dropped() -> None:
@@ -61,7 +59,6 @@ def test_an_empty_final_takes_its_interims_back() -> None:
     transcript.apply(version("a", 1, "hm"))
     assert transcript.apply(version("a", 2, "", final=True))
     assert transcript.interims == ()
-    assert (transcript.segments, transcript.words) == (0, 0)
 
 
 def test_interims_are_in_order_of_their_start() -> None:
@@ -88,5 +85,3 @@ def test_versions_of_an_utterance_only_rise_and_end_with_one_final(
         mine = [one for one in told if one.segment_id == name]
         assert [one.revision for one in mine] == sorted({one.revision for one in mine})
         assert not any(one.final for one in mine[:-1])
-    finals = [one for one in told if one.final]
-    assert (transcript.segments, transcript.words) == (len(finals), len(finals))

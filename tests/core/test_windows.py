@@ -261,6 +261,35 @@ def test_a_successor_with_other_windows_sends_no_empty_one() -> None:
     assert [(one.window_id, words_in(one)) for one in second.close()] == [(0, ["hello"])]
 
 
+def test_a_predecessor_that_is_told_late() -> None:
+    """Windows that we have closed ourselves meanwhile keep their revision, and get the other's words next."""
+    first, second = TranscriptBuffer(20.0, 0.0), TranscriptBuffer(20.0, 0.0)
+    theirs = [said(1, [("hello", 1.0, 1.5)]), said(2, [("there", 21.0, 21.5)])]
+    for segment in theirs:
+        first.add(segment)
+    stored = first.close()
+    second.add(said(3, [("you", 2.0, 2.5)]))
+    assert [(one.window_id, one.revision) for one in second.close()] == [(0, 1)]
+    second.add(said(4, [("two", 3.0, 3.5)]))
+    assert [(one.window_id, one.revision) for one in second.close()] == [(0, 2)]
+    second.restore(theirs, stored)
+    assert [(one.window_id, one.revision, words_in(one)) for one in second.close()] == [
+        (0, 3, ["hello", "you", "two"])
+    ]
+
+
+def test_a_window_that_could_not_be_kept_is_said_again() -> None:
+    """As its next revision, the same words; one without words is not."""
+    buffer = TranscriptBuffer(20.0, 0.0)
+    buffer.add(said(1, [("hello", 1.0, 1.5)]))
+    assert [one.revision for one in buffer.close()] == [1]
+    buffer.repeat([0, 7])
+    assert [(one.window_id, one.revision, words_in(one)) for one in buffer.advance(99.0, 99.0)] == [
+        (0, 2, ["hello"])
+    ]
+    assert buffer.next_end() is None
+
+
 def test_nothing_without_words_is_sent() -> None:
     """No interim, no final without text, no window in which nobody spoke."""
     buffer = TranscriptBuffer(20.0, 0.0)

@@ -201,6 +201,7 @@ async def meeting(
             "ELEVENLABS_BASE_URL": recognizer.base_url,
             "STT_LANGUAGE": "en",
             "DATABASE_URL": database_url,
+            "SPOOL_DIRECTORY": str(folder / "spool"),
             **(settings or {}),
         }
         transcriber = Transcriber(Settings.from_env(values), SileroModel())

@@ -90,6 +90,7 @@ async def worker(
             "ELEVENLABS_BASE_URL": recognizer.base_url,
             "STT_LANGUAGE": "en",
             "DATABASE_URL": database_url,
+            "SPOOL_DIRECTORY": str(folder / "spool"),
             "WORKER_PORT": "0",
             **settings,
         }

@@ -194,6 +194,7 @@ async def crew(livekit: LiveKit, folder: Path, room: str, **settings: str) -> As
             "ELEVENLABS_BASE_URL": recognizer.base_url,
             "STT_LANGUAGE": "en",
             "DATABASE_URL": database_url,
+            "SPOOL_DIRECTORY": str(folder / "spool"),
             "WORKER_PORT": "0",
             "DRAIN_SECONDS": "0",
             **settings,

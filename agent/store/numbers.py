@@ -1,0 +1,32 @@
+"""How items get their numbers, and which may still come when their writer has a successor."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from agent.core.model import End, Gap, Item, Segment, Window
+
+
+class Numbers:
+    """The numbers of one session while a batch is stored; nobody else may store to it meanwhile."""
+
+    def __init__(self, known: dict[str, int], taken: Collection[int | None], last: int) -> None:
+        """`known`: origin -> seq of what is stored; `taken`: seqs near the wanted; `last`: the highest."""
+        self._known = known
+        self._taken = set(taken)
+        self._last = last
+
+    def give(self, origin: str, wanted: int | None) -> tuple[int, bool]:
+        """The seq of an item, and whether it is new. None wants the next after the highest."""
+        if origin in self._known:
+            return self._known[origin], False
+        seq = self._last + 1 if wanted is None or wanted in self._taken else wanted
+        self._known[origin] = seq
+        self._taken.add(seq)
+        self._last = max(self._last, seq)
+        return seq, True
+
+
+def may_come_late(item: Item, *, current: bool, ended: bool) -> bool:
+    """Whether an item is taken whose writer may (`current` false) have been replaced."""
+    return current or isinstance(item, Segment | Gap) or (ended and isinstance(item, Window | End))
