@@ -8,7 +8,8 @@ from typing import Final
 
 import psutil
 
-NICENESS: Final = -10
+NICENESS: Final = -4
+"""Enough to be served first, not so much that the workers starve on a machine that is full."""
 
 
 def prefer(pid: int) -> None:
