@@ -203,10 +203,19 @@ class Settings(BaseModel):
     )
 
     spool_directory: Annotated[str, AfterValidator(check_one_line)] = _setting(
-        "./data/spool", "path", "a folder's path", "Keeps what the database does not take.", min_length=1
+        "./data/spool",
+        "path",
+        "the path of a folder on a local disk",
+        "Where all workers of a host keep what they cannot store while the database is away.",
+        min_length=1,
     )
     spool_megabytes: int = _setting(
-        256, "megabytes", "a whole number from 1 to 1000000", "What it may hold.", ge=1, le=1_000_000
+        256,
+        "megabytes",
+        "a whole number from 1 to 1000000",
+        "What that folder may hold; of what is beyond it, the oldest becomes a gap.",
+        ge=1,
+        le=1_000_000,
     )
 
     host: Annotated[str, AfterValidator(check_host)] = _setting(
