@@ -378,8 +378,7 @@ class Session:
         self._tally.add(
             segments=opened.segments, words=opened.words, gaps=opened.gaps, windows=opened.last_windows
         )
-        for one in opened.accounting:
-            self._books.close(one)
+        self._books.take_over(opened.accounting)
         self._speakers.know(opened.speakers)
         self._buffer.restore(begun.segments, begun.windows)
         self._unheard = Unheard(opened.marks, latest_ends(begun.settled), self._present, self._unheard.began)

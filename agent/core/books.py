@@ -11,13 +11,17 @@ from agent.core.model import Accounting
 class Books:
     """Sums per speaker; tracks that are over are kept as sums, those that run are asked each time."""
 
-    def __init__(self, earlier: Iterable[Accounting] = ()) -> None:
+    def __init__(self) -> None:
+        self._closed: dict[str, Accounting] = {}
+
+    def take_over(self, earlier: Iterable[Accounting]) -> None:
         """`earlier` are the sums that a predecessor of this session has kept.
 
         Speech for which it still awaited an answer died with it: that is a gap now, like the one that its
         successor tells from the last that was written.
         """
-        self._closed = {one.speaker.identity: _without_open(one) for one in earlier}
+        for one in earlier:
+            self.close(_without_open(one))
 
     def close(self, sums: Accounting) -> None:
         """A track is over: its sums stay."""

@@ -46,7 +46,8 @@ def test_every_field_is_the_sum_over_all_tracks(
     kept: dict[str, Accounting] = {}
     for one in earlier:
         kept = add(kept, one)
-    books = Books(kept.values())
+    books = Books()
+    books.take_over(kept.values())
     for one in closed:
         books.close(one)
     everything = [*earlier, *closed, *running]
@@ -59,7 +60,8 @@ def test_every_field_is_the_sum_over_all_tracks(
 def test_what_a_dead_transcriber_still_awaited_is_a_gap() -> None:
     """Its answers never come: the sums balance at the end of its successor all the same."""
     ana = Accounting(Speaker("ana"), heard=30.0, speech=9.0, sent=9.0, answered=6.5, gap=0.5)
-    books = Books([ana])
+    books = Books()
+    books.take_over([ana])
     books.close(Accounting(Speaker("ana"), heard=5.0, speech=2.0, sent=2.0, answered=2.0))
     (sums,) = books.sums()
     assert sums.balanced
@@ -90,7 +92,8 @@ def test_a_track_that_ends_counts_what_it_counted_while_it_ran(running: list[Acc
 def test_speakers_are_in_order_of_first_appearance() -> None:
     """A second track does not move its speaker, and a new name does not rename it."""
     ana, ben = Speaker("ana", "Ana", label="Ana"), Speaker("ben", "Ben", label="Ben")
-    books = Books([Accounting(ben, heard=1.0)])
+    books = Books()
+    books.take_over([Accounting(ben, heard=1.0)])
     books.close(Accounting(ana, heard=2.0))
     sums = books.sums([Accounting(Speaker("ben", "Benjamin", label="Ben"), heard=4.0)])
     assert [(one.speaker, one.heard) for one in sums] == [(ben, 5.0), (ana, 2.0)]
