@@ -52,17 +52,21 @@ def test_a_word_in_no_gap_is_lost() -> None:
 
 
 def test_a_word_in_a_gap_of_its_speaker_is_told() -> None:
-    """By its middle, as a word belongs to a window."""
+    """Not lost."""
     count = tally([said("a", start=5.0)], [], [], [Hole("anna", 5.1, 9.0)])
     assert (count.lost, count.in_gaps) == (0, 1)
 
 
-@pytest.mark.parametrize("hole", [Hole("anna", 4.0, 5.01), Hole("anna", 5.35, 9.0)])
-def test_a_word_that_a_gap_cuts_is_told(hole: Hole) -> None:
-    """Nobody can read half a word; one that only comes near a gap is lost."""
-    assert tally([said("a", start=5.0)], [], [], [hole]).in_gaps == 1
-    away = Hole("anna", hole.start + 0.02, hole.end + 0.02) if hole.start > 5 else Hole("anna", 4.0, 4.99)
-    assert tally([said("a", start=5.0)], [], [], [away]).lost == 1
+def test_a_word_that_a_gap_cuts_is_told() -> None:
+    """To the accuracy of times, 0.15 s; one that is further from a gap is lost."""
+    word = said("a", start=5.0)  # ends at 5.36
+    for hole, told in (
+        (Hole("anna", 4.0, 4.9), True),
+        (Hole("anna", 4.0, 4.8), False),
+        (Hole("anna", 5.5, 9.0), True),
+        (Hole("anna", 5.6, 9.0), False),
+    ):
+        assert tally([word], [], [], [hole]).in_gaps == told
 
 
 def test_a_gap_does_not_excuse_what_is_written() -> None:

@@ -10,7 +10,7 @@ from typing import Final
 from bench.words import SaidWord, WrittenWord
 
 TIME_ERROR_SECONDS: Final = 0.15
-"""Word and gap times are true to this (design, section 4)."""
+"""Word and gap times are true to this (design, section 4): a gap may begin so much earlier than it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +72,11 @@ def tally(
 
 
 def is_told(word: SaidWord, holes: Iterable[Hole]) -> bool:
-    """True when the middle of the word lies in a gap of its speaker, or the gap cuts the word."""
-    middle = (word.start + word.end) / 2
+    """True when a gap of its speaker covers the word or cuts it: nobody can read half a word."""
     return any(
         hole.speaker == word.speaker
-        and (
-            hole.start - TIME_ERROR_SECONDS <= middle <= hole.end + TIME_ERROR_SECONDS
-            or hole.start < word.end <= hole.end
-            or hole.start <= word.start < hole.end
-        )
+        and hole.start - TIME_ERROR_SECONDS < word.end
+        and word.start < hole.end + TIME_ERROR_SECONDS
         for hole in holes
     )
 
