@@ -6,10 +6,12 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from functools import partial
 from random import Random
 
 from agent.clock import RoomClock
 from agent.core.model import Gap, Reason, Segment, Speaker, Status
+from agent.core.statuses import Statuses
 from agent.core.succession import Mark
 from agent.core.track import TrackMachine
 from agent.rtc.audio import TrackAudio
@@ -61,6 +63,7 @@ class Tracks:
         self._running: dict[str, _Track] = {}
         self._ending: list[_Track] = []
         self._closing = False
+        self._statuses = Statuses()
 
     @property
     def busy(self) -> bool:
@@ -86,7 +89,12 @@ class Tracks:
                 return
             self.end(event.track_sid)  # a full reconnect brings a new object
         machine = TrackMachine(
-            speaker, event.track_sid, event.source, self._settings, Random(event.track_sid)
+            speaker,
+            event.track_sid,
+            event.source,
+            self._settings,
+            Random(event.track_sid),
+            told=self._statuses.told(speaker),
         )
         task = TrackTask(
             machine,
@@ -94,7 +102,7 @@ class Tracks:
             detector=self._model.detector(),
             recognizer=self._recognizer,
             clock=self._clock,
-            emit=self._emit,
+            emit=partial(self._take, machine),
             unheard_since=unheard_since,
         )
         if event.muted:
@@ -167,9 +175,19 @@ class Tracks:
         self._forget(task)
         self._finished(machine)
 
+    def _take(self, machine: TrackMachine, item: Segment | Gap | Status) -> None:
+        """What a track says; how it is becomes how its speaker is."""
+        said = self._statuses.feed(machine, machine.speaker, item) if isinstance(item, Status) else item
+        if said is not None:
+            self._emit(said)
+
     def _forget(self, task: TrackTask) -> bool:
         """Take a task that is over out of the lists; True when its track was still being received."""
         present = any(one.task is task for one in self._running.values())
         self._running = {sid: one for sid, one in self._running.items() if one.task is not task}
         self._ending = [one for one in self._ending if one.task is not task]
+        machine = task.machine
+        heard = any(one.speaker.identity == machine.speaker.identity for one in self._running.values())
+        if said := self._statuses.over(machine, machine.speaker, heard=heard):
+            self._emit(said)
         return present

@@ -15,10 +15,11 @@ MAX_DETAIL = 500
 class Health:
     """Faults and answers in, statuses out; an answer is the only proof that all is well."""
 
-    def __init__(self, speaker: Speaker) -> None:
+    def __init__(self, speaker: Speaker, told: Status | None = None) -> None:
+        """`told`: the fault of an earlier track of this speaker that readers still know of."""
         self._speaker = speaker
         self._trouble: Status | None = None
-        self._told: Status | None = None
+        self._told = told
         self._due = 0.0
         self._opening_since: float | None = None
 

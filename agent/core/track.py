@@ -54,8 +54,16 @@ class TrackMachine:
     """The state of one track. Not thread safe; owned by the track's task."""
 
     def __init__(
-        self, speaker: Speaker, track_sid: str, source: str, settings: TrackSettings, random: Random
+        self,
+        speaker: Speaker,
+        track_sid: str,
+        source: str,
+        settings: TrackSettings,
+        random: Random,
+        *,
+        told: Status | None = None,
     ) -> None:
+        """`told`: the fault of an earlier track of this speaker that readers still know of."""
         self.speaker = speaker
         self.track_sid = track_sid
         self._settings = settings
@@ -65,7 +73,7 @@ class TrackMachine:
         self._ledger = Ledger(settings.ledger_seconds)
         self._link = Link(random)
         self._silence = 0
-        self._health = Health(speaker)
+        self._health = Health(speaker, told)
         self._upkeep = Upkeep(settings.idle_seconds, settings.answer_timeout, settings.session_seconds)
         self._last_heard_at: float | None = None
         self._watermark = 0.0

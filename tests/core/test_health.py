@@ -86,6 +86,14 @@ def test_session_that_is_long_in_opening_is_a_fault() -> None:
     assert health.answered() == Status(State.LISTENING, speaker=ANN)
 
 
+def test_fault_of_an_earlier_track_is_taken_back_and_not_told_again() -> None:
+    """Somebody left while the recognizer was away, and is back with another track."""
+    assert Health(ANN, LOST).answered() == Status(State.LISTENING, speaker=ANN)
+    health = Health(ANN, LOST)
+    assert lost(health, 10.0) is None
+    assert health.due() is None
+
+
 def test_session_that_opens_soon_is_none() -> None:
     """Nor one that is no longer wanted."""
     health = Health(ANN)

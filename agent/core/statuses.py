@@ -1,0 +1,50 @@
+"""What readers were told of each speaker, who may have several tracks, or leave in trouble and come back.
+
+Each track says how it is; a speaker is as its worst track. A fault outlives its track: the next track of the
+speaker takes it back with its first answer, or one that goes on at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from agent.core.model import Speaker, State, Status
+
+_ORDER = (State.LISTENING, State.DEGRADED, State.STOPPED)
+
+
+class Statuses:
+    """Tracks' statuses in, speakers' statuses out."""
+
+    def __init__(self) -> None:
+        self._faults: dict[Hashable, tuple[Speaker, Status]] = {}
+        self._told: dict[str, Status] = {}
+
+    def told(self, speaker: Speaker) -> Status | None:
+        """The fault that readers know of; None when all is well."""
+        return self._told.get(speaker.identity)
+
+    def feed(self, track: Hashable, speaker: Speaker, status: Status) -> Status | None:
+        """`track` of `speaker` says how it is. Returns what readers are to be told, if anything."""
+        if status.state is State.LISTENING:
+            self._faults.pop(track, None)
+        else:
+            self._faults[track] = speaker, status
+        return self._tell(speaker)
+
+    def over(self, track: Hashable, speaker: Speaker, *, heard: bool) -> Status | None:
+        """A track is over; `heard`: another one of the speaker goes on."""
+        self._faults.pop(track, None)
+        return self._tell(speaker) if heard else None
+
+    def _tell(self, speaker: Speaker) -> Status | None:
+        faults = [fault for owner, fault in self._faults.values() if owner.identity == speaker.identity]
+        told = self.told(speaker)
+        if not faults:
+            self._told.pop(speaker.identity, None)
+            return None if told is None else Status(State.LISTENING, speaker=speaker)
+        worst = max(faults, key=lambda fault: _ORDER.index(fault.state))
+        if told is not None and (told.state, told.reason) == (worst.state, worst.reason):
+            return None
+        self._told[speaker.identity] = worst
+        return worst
