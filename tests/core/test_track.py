@@ -255,11 +255,19 @@ def test_refusal_that_time_cannot_heal_is_healed_by_somebody() -> None:
 # ---- the provider's time limit
 
 
+@pytest.mark.parametrize("answer_seconds", [0.05, 0.8])
 @pytest.mark.parametrize("every", [0.6, 1.5, 7.0])
-def test_session_is_renewed_before_its_limit_without_a_hole(every: float) -> None:
+def test_session_is_renewed_before_its_limit_without_a_hole(every: float, answer_seconds: float) -> None:
     """In a pause, so that nothing is sent twice; the limit is never met."""
     settings = TrackSettings(GateSettings(max_utterance=5.0), session_seconds=24.0)
-    stage = perform(Plot(steady_talk(1, 110, every), 115, session_limit=24.0, settings=settings))
+    plot = Plot(
+        steady_talk(1, 110, every),
+        115,
+        session_limit=24.0,
+        settings=settings,
+        answer_seconds=answer_seconds,
+    )
+    stage = perform(plot)
     sums = stage.machine.accounting()
     assert stage.gaps == []
     assert stage.statuses == []
