@@ -44,11 +44,12 @@ class Watched:
     settings: Settings
     stack: AsyncExitStack
 
-    async def supervisor(self) -> None:
-        """One more."""
-        client = Api(self.settings)
+    async def supervisor(self, **changes: str) -> None:
+        """One more, with other settings if need be."""
+        settings = self.settings.model_copy(update=changes)
+        client = Api(settings)
         self.stack.push_async_callback(client.aclose)
-        await self.stack.enter_async_context(supervision(Supervisor(self.settings, client)))
+        await self.stack.enter_async_context(supervision(Supervisor(settings, client)))
 
     async def calls(self) -> int:
         """Dispatches beyond the one that made the room."""
@@ -140,6 +141,16 @@ async def test_rooms_that_ask_for_others_are_left_alone(livekit: LiveKit, tmp_pa
             while await here.calls() < 2:
                 await here.take_jobs()
                 await asyncio.sleep(0.2)
+
+
+async def test_a_supervisor_that_cannot_act_lets_another_lead(livekit: LiveKit, tmp_path: Path) -> None:
+    """The first one reaches the store and not LiveKit: it must not hold the lead."""
+    async with watched(livekit, tmp_path, "cut off supervisor") as here:
+        await here.supervisor(livekit_url="ws://127.0.0.1:9")
+        await asyncio.sleep(1.5)
+        await here.supervisor()
+        await here.take_jobs()
+        await here.called(timeout=4)
 
 
 async def test_nobody_is_dead_because_the_store_was_away(livekit: LiveKit, tmp_path: Path) -> None:
