@@ -8,7 +8,8 @@ How a word travels, and where to read on:
     stt/          recognizers; elevenlabs.py is the only module that knows the plugin
     session.py    the conductor of one room: events, labels, windows, sums, the end
     tracks.py     its tracks: one task each (track_task.py), begun anew when it fails
-    recorder.py   numbers items and stores them before anybody sees them
+    recorder.py   numbers items and stores them before anybody sees them; while the store is away they wait
+                  (pending.py) in memory and on disk (store/spool.py), and come in later (store/pickup.py)
     presence.py   one transcriber's place in its room: its turn, its heartbeat, its leaving
     supervise.py  which rooms have lost their transcriber: calls a new one (core/supervision.py decides)
     store/        SQLite, PostgreSQL or memory

@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from agent.core.model import Accounting, End, Gap, Item, Segment, Speaker, Status, Window
 from agent.errors import SessionFenced
 from agent.store import open_store
-from agent.store.protocol import Opened, Store, Stored
+from agent.store.protocol import Opened, Origin, Store, Stored
 from tests.contract.record import STARTED, accountings, items, names
 
 SESSIONS = ("RM_1", "RM_2")
@@ -54,16 +54,24 @@ class Lists:
         self.epoch = 0
         self.ended_at: str | None = None
         self.items: list[tuple[int, Item]] = []
+        self.keys: dict[tuple[str, int], int] = {}
         self.speakers: tuple[Speaker, ...] = ()
         self.sums: tuple[Accounting, ...] = ()
 
-    def add(self, batch: Sequence[Stored]) -> None:
-        for seq, item in ((stored.seq, kept(stored.item)) for stored in batch):
-            if seq not in [known for known, _ in self.items]:
-                self.items.append((seq, item))
-                if isinstance(item, End):
-                    self.ended_at, self.sums = item.ended_at, item.accounting
-        self.items.sort(key=lambda pair: pair[0])
+    def add(self, batch: Sequence[Stored], writer: str, *, as_asked: bool = True) -> list[int]:
+        return [self.add_one(stored, (writer, stored.seq), as_asked) for stored in batch]
+
+    def add_one(self, stored: Stored, key: tuple[str, int], as_asked: bool) -> int:
+        if key not in self.keys:
+            taken = [seq for seq, _ in self.items]
+            free = as_asked and stored.seq not in taken
+            seq = self.keys[key] = stored.seq if free else max([0, *taken]) + 1
+            item = kept(stored.item)
+            self.items.append((seq, item))
+            self.items.sort(key=lambda pair: pair[0])
+            if isinstance(item, End):
+                self.ended_at, self.sums = item.ended_at, item.accounting
+        return self.keys[key]
 
     def of(self, kind: type[Any]) -> list[tuple[int, Any]]:
         return [(seq, item) for seq, item in self.items if isinstance(item, kind)]
@@ -85,6 +93,7 @@ class AnyCalls(RuleBasedStateMachine):
         super().__init__()
         self.runner = asyncio.Runner()
         self.directory = tempfile.TemporaryDirectory()
+        self.answer: object = None
         self.store: Store = open_store(self.url.format(directory=self.directory.name))
         self.model = {session: Lists() for session in SESSIONS}
 
@@ -119,7 +128,7 @@ class AnyCalls(RuleBasedStateMachine):
     def fenced(self, lag: int, call: Awaitable[object]) -> bool:
         """True when the call was refused, which it must be exactly when the epoch is another one."""
         if lag == 0:
-            self.run(call)
+            self.answer = self.run(call)
             return False
         with pytest.raises(SessionFenced):
             self.run(call)
@@ -129,7 +138,26 @@ class AnyCalls(RuleBasedStateMachine):
     def write(self, session: str, lag: int, batch: list[Stored]) -> None:
         known = self.model[session]
         if not self.fenced(lag, self.store.write(session, known.epoch - lag, batch)):
-            known.add(batch)
+            assert self.answer == known.add(batch, str(known.epoch))
+
+    @rule(
+        session=st.sampled_from(SESSIONS),
+        lag=st.integers(-1, 3),
+        writer=st.sampled_from(["", "a", "b"]),
+        batch=batches,
+    )
+    def import_items(self, session: str, lag: int, writer: str, batch: list[Stored]) -> None:
+        known = self.model[session]
+        epoch = known.epoch - lag
+        late = (Segment, Gap) if known.ended_at is None else (Segment, Gap, Window, End)
+        found = self.run(self.store.import_items(Origin("room", session, STARTED, epoch, writer), batch))
+        assert (found.current, found.ended) == (lag == 0, known.ended_at is not None)
+        for stored, seq in zip(batch, found.seqs, strict=True):
+            if lag == 0 or isinstance(stored.item, late):
+                as_asked = lag == 0 and not writer
+                assert [seq] == known.add([stored], writer or str(epoch), as_asked=as_asked)
+            else:
+                assert seq is None
 
     @rule(session=st.sampled_from(SESSIONS), lag=lags, speakers=st.lists(names, max_size=3))
     def save_speakers(self, session: str, lag: int, speakers: list[Speaker]) -> None:
