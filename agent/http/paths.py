@@ -17,7 +17,7 @@ from starlette.convertors import Convertor, register_url_convertor
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-CALLS = ("participants", "stream", "transcript", "windows")
+CALLS = ("analytics", "participants", "status", "stream", "transcript", "windows")
 """What may follow a room's name."""
 
 HEAD = "head"

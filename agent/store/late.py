@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from agent.core.model import End, Gap, Segment, Window
+from agent.core.supervision import Watched
 from agent.errors import SettingsError, StoreError
 from agent.store import open_store
 from agent.store.protocol import Reader, RoomLife, SessionInfo, Stored
@@ -54,6 +56,10 @@ class LateReader:
     async def end_of(self, session: str) -> End | None:
         """See `Reader.end_of`."""
         return await (await self._open()).end_of(session)
+
+    async def watched(self, sessions: Sequence[str]) -> dict[str, Watched]:
+        """See `Watching.watched`."""
+        return await (await self._open()).watched(sessions)
 
     async def migrate(self) -> None:
         """See `Reader.migrate`."""

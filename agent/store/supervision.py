@@ -43,7 +43,15 @@ class Abandoned:
     """ISO 8601, UTC."""
 
 
-class Supervision(Protocol):
+class Watching(Protocol):
+    """What readers may ask, too. Raises `StoreError` when the database is away; has a time limit."""
+
+    async def watched(self, sessions: Sequence[str]) -> dict[str, Watched]:
+        """What is known of each; a session of which nothing is known is an empty `Watched`."""
+        ...
+
+
+class Supervision(Watching, Protocol):
     """All calls raise `StoreError` when the database is away; each has a time limit."""
 
     async def beat(self, session: str, epoch: int, marks: Marks | None) -> None:
@@ -76,10 +84,6 @@ class Supervision(Protocol):
 
     async def arrive(self, session: str) -> None:
         """A successor is in the room and waits for its turn."""
-        ...
-
-    async def watched(self, sessions: Sequence[str]) -> dict[str, Watched]:
-        """What is known of each; a session of which nothing is known is an empty `Watched`."""
         ...
 
     async def call(self, session: str, stamp: int, calls: int) -> bool:

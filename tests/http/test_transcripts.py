@@ -8,6 +8,7 @@ import pytest
 
 from agent.core.fields import accounting_fields, gap_fields, segment_fields, status_fields, window_fields
 from agent.core.model import Speaker
+from agent.core.supervision import Watched
 from agent.errors import StoreError
 from agent.http.record import Transcript, Windows
 from agent.store.late import LateReader
@@ -206,6 +207,7 @@ async def test_a_late_reader_says_what_its_store_says(tmp_path_factory: pytest.T
         [],
     ]
     assert await late.end_of("x") is None
+    assert await late.watched(["x"]) == {"x": Watched()}
     await late.migrate()
     await late.aclose()
     with pytest.raises(StoreError, match="DATABASE_URL"):

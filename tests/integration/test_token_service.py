@@ -22,6 +22,7 @@ import pytest
 import pytest_asyncio
 from livekit import api, rtc
 
+from agent.core.exports import FORMATS
 from agent.rtc.connect import connect
 from agent.store import open_store
 from agent.store.protocol import Stored
@@ -247,17 +248,25 @@ async def test_any_name_works_in_every_path(service: RunningService, tmp_path: P
     for name in ODD_NAMES:
         room = await post(service, "/rooms/create", room_name=name)
         assert room["name"] == name
+        path = f"/rooms/{quote(name, safe='')}"
+        status = (await client.get(f"{path}/status")).json()
+        assert (status["room"], status["session"], status["transcription"]) == (name, room["sid"], "waiting")
         await store.open_session(name, room["sid"], STARTED)
         await store.write(room["sid"], 1, [Stored(1, segment()), Stored(2, window())])
-        path = f"/rooms/{quote(name, safe='')}"
         assert (await client.get(f"{path}/participants")).json() == [], name
         transcript = (await client.get(f"{path}/transcript")).json()
         assert (transcript["room"], transcript["session"]) == (name, room["sid"])
         assert len((await client.get(f"{path}/windows")).json()["windows"]) == 1
         text = await client.get(f"{path}/transcript?format=txt")
         assert text.text == "[00:00:01] interviewer: hello there\n"
-        head = await client.head(f"{path}/transcript")
-        assert (head.status_code, head.content) == (200, b"")
+        assert (await client.get(f"{path}/status")).json()["transcription"] == "running"
+        assert (await client.get(f"{path}/analytics")).json()["words"] == 2
+        for form in FORMATS:
+            whole = await client.get(f"{path}/transcript?format={form}")
+            head = await client.head(f"{path}/transcript?format={form}")
+            assert (head.status_code, head.content) == (whole.status_code, b"") == (200, b"")
+            for header in ("Content-Type", "Content-Length", "Content-Disposition"):
+                assert head.headers[header] == whole.headers[header]
         answer = await client.delete(path)
         assert (answer.status_code, answer.json()["status"]) == (200, "success"), name
         assert name not in [one["name"] for one in (await client.get("/rooms")).json()]
