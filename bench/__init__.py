@@ -15,6 +15,8 @@ subject.py      the program under test as a value: command and environment
 recognizer.py   the scripted recognizer in a process of its own
 measure.py      processor seconds and PSS of a process tree
 run.py          one scenario from start to end
+exports.py      times of the exports of a long meeting
+play_vtt.py     by hand: does Chromium show our WebVTT as it was written?
 service.py      start, room creation and token times of the token service
 report.py       the table and the JSON
 """

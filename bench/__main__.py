@@ -15,10 +15,11 @@ import typer
 from rich.console import Console
 
 from agent.errors import LocalPartError
+from bench.exports import measure_exports
 from bench.figures import Row
 from bench.recognizer import scripted_recognizer
 from bench.report import Circumstances, print_table, write_json
-from bench.rows import run_rows, service_rows
+from bench.rows import export_rows, run_rows, service_rows
 from bench.run import Stage, run_floor, run_scenario
 from bench.scenario import Scenario, default_scenarios
 from bench.service import measure_service
@@ -37,7 +38,7 @@ def main(
     *,
     scenario: Annotated[
         list[str] | None,
-        typer.Argument(help="1x2, quiet, 4x2 (rooms x speakers), service; none: all of them."),
+        typer.Argument(help="1x2, quiet, 4x2 (rooms x speakers), service, exports; none: all of them."),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Shorter talk, no quiet meeting; 90 s.")] = False,
     json_path: Annotated[Path, typer.Option("--json", help="Where the figures go.", dir_okay=False)] = Path(
@@ -52,7 +53,7 @@ def main(
     ] = False,
 ) -> None:
     scenarios = default_scenarios(quick=quick)
-    names = {one.name for one in scenarios} | {"service"}
+    names = {one.name for one in scenarios} | {"service", "exports"}
     wanted = set(scenario or names)
     if unknown := wanted - names:
         raise typer.BadParameter(f"no scenario {', '.join(sorted(unknown))}; there are {sorted(names)}")
@@ -63,7 +64,7 @@ def main(
     subject = our_worker(worker)
     load, began = os.getloadavg()[0], time.monotonic()
     try:
-        rows = asyncio.run(_bench(chosen, subject, "service" in wanted, console))
+        rows = asyncio.run(_bench(chosen, subject, wanted, console))
     except LocalPartError as error:
         print(f"bench: {error}", file=sys.stderr)
         raise typer.Exit(2) from error
@@ -78,7 +79,9 @@ def main(
         raise typer.Exit(1)
 
 
-async def _bench(scenarios: list[Scenario], subject: Subject, service: bool, console: Console) -> list[Row]:
+async def _bench(
+    scenarios: list[Scenario], subject: Subject, wanted: set[str], console: Console
+) -> list[Row]:
     rows: list[Row] = []
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     console.print(f"logs: {folder}")
@@ -86,6 +89,11 @@ async def _bench(scenarios: list[Scenario], subject: Subject, service: bool, con
     def say(line: str) -> None:
         console.print(f"[dim]{time.strftime('%H:%M:%S')}[/] {line}", highlight=False)
 
+    if "exports" in wanted:
+        say("exports: a record of 3 hours and 40,000 words in every format")
+        rows += export_rows(await measure_exports(folder))
+    if not scenarios and "service" not in wanted:
+        return rows
     async with LiveKitServer(log_file=folder / "livekit.log", progress=say) as livekit:
         async with scripted_recognizer(folder) as recognizer:
             stage = Stage(livekit, recognizer, folder, say)
@@ -93,7 +101,7 @@ async def _bench(scenarios: list[Scenario], subject: Subject, service: bool, con
                 run = await run_scenario(stage, scenario, subject)
                 floor = await run_floor(stage, scenario) if scenario.floor else None
                 rows += run_rows(run, floor)
-        if service:
+        if "service" in wanted:
             say("service: start, rooms, tokens")
             rows += service_rows(await measure_service(livekit, folder))
     return rows

@@ -21,6 +21,7 @@ HEADINGS = {
     "4x2": "4 rooms x 2 speakers",
     "quiet": "1 room x 2 speakers, a sentence every 17 s",
     "service": "token service",
+    "exports": "a record of 3 hours and 40,000 words",
 }
 
 

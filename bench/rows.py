@@ -112,3 +112,10 @@ def service_rows(times: ServiceTimes) -> list[Row]:
         Row("service", "POST /rooms/create (p50, p95)", "s", spread(times.room_seconds), (0.5, 0.5)),
         Row("service", "POST /tokens/generate (p50, p95)", "s", spread(times.token_seconds), (0.1, 0.1)),
     ]
+
+
+def export_rows(times: dict[str, tuple[float, ...]]) -> list[Row]:
+    """The rows of the exports."""
+    return [
+        Row("exports", f"{name} (p50, p95)", "s", spread(taken), (1.0, 1.0)) for name, taken in times.items()
+    ]

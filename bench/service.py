@@ -37,7 +37,7 @@ async def measure_service(livekit: LiveKitServer, folder: Path) -> ServiceTimes:
         LocalPartError: it did not start.
         aiohttp.ClientError: a call failed.
     """
-    port = _free_port()
+    port = free_port()
     settings = {"HOST": "127.0.0.1", "PORT": str(port), "DATABASE_URL": f"sqlite:///{folder / 'service.db'}"}
     began = time.monotonic()
     child = await Child.start(
@@ -79,7 +79,8 @@ async def _timed(http: aiohttp.ClientSession, path: str, body: dict[str, str]) -
     return time.monotonic() - began
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
