@@ -50,7 +50,8 @@ AT_ONCE = 16
 """Rooms asked about in one look; the others have their turn in the next ones."""
 NOTE_SECONDS = 2.0
 """How long a job may be held up by noting it in the store."""
-STOP_SECONDS = 10.0
+LEAVE_SECONDS = 1.0
+STOP_SECONDS = 3.0
 CLOSE_SECONDS = 10.0
 """How often sessions are looked for that nobody has ended."""
 SILENT_SECONDS = 30.0
@@ -176,9 +177,11 @@ class Supervisor:
         )
 
     async def _check_out(self, store: Store) -> None:
+        """Let another lead now; when that cannot be said in time, its lease runs out."""
         try:
-            await store.check_out(self._name)
-        except StoreError as exc:
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await store.check_out(self._name)
+        except (StoreError, TimeoutError) as exc:
             self._note_trouble(exc)
 
     async def _look(self, store: Store) -> None:
