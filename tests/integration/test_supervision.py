@@ -72,8 +72,8 @@ async def test_a_room_gets_a_transcriber_and_a_second_one(livekit: LiveKit, tmp_
 
 
 async def test_a_meeting_moves_from_worker_to_worker(livekit: LiveKit, tmp_path: Path) -> None:
-    """Away from a worker that is stopped in mid talk, which waits for its successor; then from a host that dies:
-    one gap each."""
+    """Away from a worker that is stopped in mid talk, which waits for its successor; then from a host that
+    dies: one gap each."""
     async with crew(livekit, tmp_path, "moving") as here:
         first = await here.worker()
         heard = await here.listener()
