@@ -51,6 +51,8 @@ class Feed:
         self._tail_from = 0
         """Everything stored after this number is in the tail; a page begins here."""
         self._last = 0
+        self._first: RoomLife | None = None
+        """What the session was when the tail began; events are made with it."""
 
     async def run(self, pause_seconds: Callable[[], float]) -> None:
         """Ask the store again and again, until cancelled."""
@@ -114,7 +116,8 @@ class Feed:
 
     async def _read(self, life: RoomLife) -> None:
         """Bring the tail up to what is stored."""
-        if self.life is None:
+        if self._first is None:
+            self._first = life
             self._tail_from = self._last = life.last_seq // PAGE * PAGE
         while self._last < life.last_seq:
             stored = await self._store.items(life.session, self._last, PAGE)
@@ -122,15 +125,15 @@ class Feed:
                 return
             self._tail += [event_of(self._room, life, one) for one in stored]
             self._last = stored[-1].seq
-        # one full page stays, for readers who are a little behind
-        begin = self._last // PAGE * PAGE - PAGE
-        if begin > self._tail_from:
-            self._tail = self._tail[_place(self._tail, begin) :]
-            self._tail_from = begin
+            # one full page stays, for readers who are a little behind
+            begin = self._last // PAGE * PAGE - PAGE
+            if begin > self._tail_from:
+                self._tail = self._tail[_place(self._tail, begin) :]
+                self._tail_from = begin
 
     async def _page(self, number: int) -> list[Event]:
-        life = self.life
-        assert life is not None, "a tail begins above 0 only when the session is known"
+        life = self._first
+        assert life is not None, "only a tail that has begun leaves something to pages"
         async with self._paging:
             page = self._pages.get(life.session, number)
             if page is None:

@@ -42,6 +42,9 @@ class CountingStore(MemoryStore):
         self.read = 0
         """Items."""
         self.away = False
+        self.reading = asyncio.Event()
+        self.seconds = 0.0
+        """How long it takes to read items."""
 
     async def lives(self, room: str, since: str | None = None) -> list[RoomLife]:
         """See `Reader.lives`."""
@@ -53,6 +56,8 @@ class CountingStore(MemoryStore):
     async def items(self, session: str, after: int = 0, limit: int = 1000) -> list[Stored]:
         """See `Reader.items`."""
         self.read += 1
+        self.reading.set()
+        await asyncio.sleep(self.seconds)
         if self.away:
             raise StoreError("away")
         return await super().items(session, after, limit)
@@ -139,6 +144,17 @@ async def test_many_readers_cost_one_reader_of_the_store(store: CountingStore, f
     await asyncio.gather(*tasks, return_exceptions=True)
     assert [task.cancelled() for task in tasks] == [True]
     assert (feeds._followed, feeds._pages.get("RM_1", 0)) == ({}, None)
+
+
+async def test_a_reader_that_comes_while_the_feed_begins(store: CountingStore, feeds: Feeds) -> None:
+    """Its pages are read before the feed has seen all that is new."""
+    await store.say(1, 3 * PAGE + 7)
+    store.seconds = 0.05
+    async with Reader(feeds) as first, Reader(feeds) as second, asyncio.TaskGroup() as group:
+        group.create_task(first.until_seq(3 * PAGE + 7), name="first")
+        await store.reading.wait()
+        group.create_task(second.until_seq(3 * PAGE + 7), name="second")
+    assert first.seqs() == second.seqs() == list(range(1, 3 * PAGE + 8))
 
 
 @pytest.mark.parametrize("after", [0, 1, PAGE - 1, PAGE, PAGE + 1, 3 * PAGE, 3 * PAGE + 7])
