@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from elevenlabs.realtime.connection import RealtimeEvents
 from livekit.plugins import elevenlabs
 
 from agent.core.ledger import Answer, Token
@@ -41,6 +43,37 @@ def test_plugin_has_what_we_override() -> None:
     assert parameters == ["self", "data"]
     assert "self._process_stream_event(parsed)" in inspect.getsource(elevenlabs.SpeechStream._run)
     assert "except APIError" in inspect.getsource(elevenlabs.SpeechStream._run)
+
+
+NO_ERRORS = {
+    "open",
+    "close",
+    "session_started",
+    "partial_transcript",
+    "final_transcript",
+    "final_transcript_with_timestamps",
+    "committed_transcript",
+    "committed_transcript_with_timestamps",
+    "committed_transcript_entities",
+    "redacted_transcript",
+    "edited_transcript",
+}
+"""What the provider's own library names besides errors."""
+
+
+def test_every_error_that_the_provider_names_has_a_reason() -> None:
+    """Its library lists them; one that is new there is to be read here, and made by the local recognizer."""
+    errors = {event.value for event in RealtimeEvents} - NO_ERRORS
+    assert errors == set(ErrorType)
+    assert errors == (set(ours.REFUSALS) | ours.HARMLESS) - NO_ERRORS
+
+
+def test_plugin_names_no_message_that_we_do_not_know() -> None:
+    """A new version that reads another type of message is looked at before it is used."""
+    source = inspect.getsource(elevenlabs.SpeechStream._process_stream_event)
+    named = set(re.findall(r'"([a-z]+(?:_[a-z]+)+|error)"', source))
+    fields = {"message_type", "language_code", "session_id"}
+    assert named - fields <= NO_ERRORS | set(ErrorType)
 
 
 async def test_session_from_ready_to_final(recognizer: ElevenLabsRecognizer) -> None:
