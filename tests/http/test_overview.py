@@ -115,7 +115,7 @@ async def test_they_are_documented() -> None:
         assert asked["summary"]
         assert asked["description"]
         assert {"200", "401", "403", "404", "503"} <= asked["responses"].keys()
-    for shape in ("SpeakerFiguresShape", "AnalyticsShape", "RoomStatus", "ResponseShape"):
-        found = document["components"]["schemas"].get(shape, {"properties": {}})
+    for shape in ("SpeakerFiguresShape", "RoomAnalytics", "RoomStatus", "ResponseShape"):
+        found = document["components"]["schemas"][shape]
         for name, field in found["properties"].items():
             assert "examples" in field or "$ref" in str(field), (shape, name)
