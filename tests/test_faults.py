@@ -14,6 +14,7 @@ from agent.core.messages import Envelope
 from agent.core.model import Segment, Speaker, State, Status, Word
 from bench.faults.lanes import turns
 from bench.faults.orders import Link, VoicePlan, read_plan, write_plan
+from bench.faults.pressure import read_total
 from bench.faults.reading import final_words, received_words, told_trouble
 from bench.faults.row import Disturbance, Fault, Outcome
 from bench.faults.rows import ROWS
@@ -270,3 +271,10 @@ def test_a_voice_without_a_connection_is_not_heard() -> None:
     """From the loss of its connection to shortly after it is back; for good when it never is."""
     links = [Link(True, 1.0), Link(False, 5.0), Link(False, 6.0), Link(True, 7.0), Link(False, 9.0)]
     assert down(links) == [(5.0, 7.0 + MID_WORD_SECONDS), (9.0, float("inf"))]
+
+
+def test_pressure_is_read_from_what_linux_tells() -> None:
+    """Seconds in which something waited; none where there is no such line."""
+    text = "some avg10=99.56 avg60=98.29 avg300=84.44 total=5057847699\nfull avg10=0.00 total=0\n"
+    assert read_total(text) == pytest.approx(5057.847699)
+    assert read_total("") is None

@@ -13,6 +13,7 @@ reading.py      what is written: in the record, and in the hands of a listener
 play.py         one row from the first word to the count
 recognizer.py, people.py, hosts.py, storage.py, network.py   the faults
 priority.py     voices and the LiveKit server go before what is tested
+pressure.py     how full the machine was meanwhile
 lanes.py        rows shared out to sites that run side by side
 table.py        the table and the JSON
 """

@@ -35,7 +35,7 @@ def main(
     *,
     names: Annotated[list[str] | None, typer.Argument(help="Parts of row names; none: all rows.")] = None,
     show: Annotated[bool, typer.Option("--list", help="Only print the names of the rows.")] = False,
-    side_by_side: Annotated[int, typer.Option(min=1, max=8, help="Rows at a time.")] = 3,
+    side_by_side: Annotated[int, typer.Option(min=1, max=8, help="Rows at a time.")] = 2,
     json_path: Annotated[Path, typer.Option("--json", help="Where the figures go.", dir_okay=False)] = Path(
         "faults-result.json"
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,7 @@ from livekit import rtc
 
 from agent.core.model import Segment
 from agent.errors import LocalPartError, StoreError
+from bench.faults.pressure import waited_seconds
 from bench.faults.reading import ask_for_holes, read_record, received_words, told_trouble
 from bench.faults.row import Disturbance, Fault, Outcome
 from bench.faults.scene import AFTER_SECONDS, Scene
@@ -28,7 +30,7 @@ ROW_SECONDS: Final = 300.0
 
 async def play(site: Site, fault: Fault, room: str, folder: Path) -> Outcome:
     """What came of the row; an outcome with a `failure` when it could not be played to the end."""
-    began = time.monotonic()
+    began, waited = time.monotonic(), waited_seconds()
     try:
         async with asyncio.timeout(ROW_SECONDS):
             outcome = await _play(site, fault, room, folder, began)
@@ -43,7 +45,10 @@ async def play(site: Site, fault: Fault, room: str, folder: Path) -> Outcome:
         OSError,
     ) as error:
         return _failed(fault, began, f"{type(error).__name__}: {error}")
-    return outcome
+    now = waited_seconds()
+    if waited is None or now is None:
+        return outcome
+    return replace(outcome, waited_share=(now - waited) / outcome.took_seconds)
 
 
 async def _play(site: Site, fault: Fault, room: str, folder: Path, began: float) -> Outcome:

@@ -88,6 +88,8 @@ class Outcome:
     closed: bool = True
     """The session was closed in the store."""
     took_seconds: float = 0.0
+    waited_share: float | None = None
+    """Share of the row's time in which something on the machine waited for a processor; None: not known."""
     failure: str = ""
     """Why the row broke off; empty when it did not."""
     skipped: str = ""

@@ -24,6 +24,7 @@ COLUMNS: Final = (
     "wrong speaker",
     "seconds of gap",
     "seconds to recover",
+    "machine full",
     "",
 )
 
@@ -45,7 +46,8 @@ def print_table(outcomes: Sequence[Outcome], circumstances: Circumstances, conso
     table = Table(
         title=f"{os.cpu_count()} cores, load before {circumstances.load_before:.2f}, took "
         f"{circumstances.seconds:.0f} s, {circumstances.side_by_side} rows at a time; "
-        "record, / received in the room where that differs"
+        "record, / received in the room where that differs; machine full: share of the time in which "
+        "something waited for a processor"
     )
     table.add_column("fault", ratio=1)
     for column in COLUMNS:
@@ -81,6 +83,7 @@ def _cells(outcome: Outcome) -> list[str]:
         ),
         f"{outcome.gap_seconds:.1f}",
         "–" if recover is None else f"{recover:.1f}",
+        "–" if outcome.waited_share is None else f"{outcome.waited_share:.0%}",
         mark,
     ]
 
@@ -111,6 +114,7 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         "told_seconds": None if outcome.told_seconds is None else round(outcome.told_seconds, 3),
         "most_told_seconds": fault.most_told_seconds,
         "took_seconds": round(outcome.took_seconds, 1),
+        "machine_full_share": None if outcome.waited_share is None else round(outcome.waited_share, 3),
         "voice_late_seconds": round(outcome.latest_seconds, 3),
         "lost_words": list(outcome.lost_words),
         "broken": outcome.broken,
