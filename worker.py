@@ -56,7 +56,7 @@ MOST_TOLD_LOAD = 0.65
 ROOT = Path(__file__).resolve().parent
 IDLE_PROCESSES = 1
 """Spare processes that wait with everything loaded, so that a room is joined at once."""
-FINISH_SECONDS = 50.0
+FINISH_SECONDS = 60.0
 """How long a job may take to be followed by another, hear its last answers and store them; the session's own
 limits are inside it."""
 

@@ -27,7 +27,7 @@ IDENTITY = "agent-transcriber-"
 """Transcribers' identities begin so."""
 TURN_SECONDS = 0.1
 """How often one that waits looks whether its turn has come."""
-HAND_OVER_SECONDS = 10.0
+HAND_OVER_SECONDS = 15.0
 """How long one that leaves waits for its successor."""
 PAUSE_SECONDS = 3.0
 """And then, how long for a moment in which nobody speaks."""
