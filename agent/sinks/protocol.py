@@ -14,7 +14,7 @@ class Outgoing:
 
     item: Item
     seq: int | None
-    """None for interims and for finals that take interims back."""
+    """None for what is not stored: interims, finals that take them back, anything while the store is away."""
 
 
 class Sink(Protocol):

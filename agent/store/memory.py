@@ -36,9 +36,10 @@ class _Session:
     origins: dict[str, int] = field(default_factory=dict)
     """Who counted an item, and its count -> seq."""
 
-    def put(self, origin: str, wanted: int | None, item: Item) -> int:
+    def put(self, origin: str, wanted: int | None, item: Item, *, rising: bool = False) -> int:
         """Keep an item unless it is kept already; its number."""
-        seq, new = Numbers(self.origins, {wanted} & self.items.keys(), self.last_seq).give(origin, wanted)
+        numbers = Numbers(self.origins, {wanted} & self.items.keys(), self.last_seq)
+        seq, new = numbers.give(origin, wanted, rising=rising)
         if new:
             kept = self.items[seq] = clean(item)
             if isinstance(kept, End):
@@ -114,6 +115,7 @@ class MemoryStore(MemorySupervision):
                 f"{writer or origin.epoch}:{stored.seq}",
                 stored.seq if current and not writer else None,
                 stored.item,
+                rising=True,
             )
             if may_come_late(stored.item, current=current, ended=ended)
             else None

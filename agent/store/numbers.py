@@ -16,11 +16,15 @@ class Numbers:
         self._taken = set(taken)
         self._last = last
 
-    def give(self, origin: str, wanted: int | None) -> tuple[int, bool]:
-        """The seq of an item, and whether it is new. None wants the next after the highest."""
+    def give(self, origin: str, wanted: int | None, *, rising: bool = False) -> tuple[int, bool]:
+        """The seq of an item, and whether it is new. None wants the next after the highest.
+
+        `rising`: below the highest none is given, though it be free: whoever reads on has passed it.
+        """
         if origin in self._known:
             return self._known[origin], False
-        seq = self._last + 1 if wanted is None or wanted in self._taken else wanted
+        passed = rising and wanted is not None and wanted < self._last
+        seq = self._last + 1 if wanted is None or passed or wanted in self._taken else wanted
         self._known[origin] = seq
         self._taken.add(seq)
         self._last = max(self._last, seq)

@@ -138,13 +138,20 @@ async def import_items(db: AsyncConnection, origin: Origin, batch: Sequence[Stor
             taken,
             writer=origin.writer or f"{origin.epoch}",
             as_asked=current and not origin.writer,
+            rising=True,
         )
         seqs = {id(stored): seq for stored, seq in zip(taken, given, strict=True)}
     return Imported(current, ended, tuple(seqs.get(id(stored)) for stored in batch))
 
 
 async def _insert(
-    db: AsyncConnection, session: str, batch: Sequence[Stored], *, writer: str, as_asked: bool = True
+    db: AsyncConnection,
+    session: str,
+    batch: Sequence[Stored],
+    *,
+    writer: str,
+    as_asked: bool = True,
+    rising: bool = False,
 ) -> list[int]:
     """Insert the items whose origin is new; the number of each. The session's row must be locked."""
     seqs = [stored.seq for stored in batch]
@@ -161,7 +168,7 @@ async def _insert(
     details: defaultdict[type[Item], list[dict[str, Any]]] = defaultdict(list)
     given: list[int] = []
     for stored, origin in zip(batch, origins, strict=True):
-        seq, new = numbers.give(origin, stored.seq if as_asked else None)
+        seq, new = numbers.give(origin, stored.seq if as_asked else None, rising=rising)
         given.append(seq)
         if not new:
             continue

@@ -133,6 +133,14 @@ async def test_a_session_that_was_never_opened(store: Store, another: Another, r
         await store.save_speakers(sid, 0, [])
 
 
+async def test_late_items_fill_no_hole(store: Store, room: str, sid: str) -> None:
+    """Whoever has read on to number 5 will see them too: they come after it."""
+    await store.open_session(room, sid, STARTED)
+    await store.write(sid, 1, [said(1), said(5)])
+    found = await store.import_items(Origin(room, sid, STARTED, 1), [said(2), said(3), said(9)])
+    assert found.seqs == (6, 7, 9)
+
+
 async def test_counts_of_different_writers_do_not_meet(store: Store, room: str, sid: str) -> None:
     """Two that never had an epoch count from 1 each; all their items are stored."""
     for writer in ("one", "two", "one"):

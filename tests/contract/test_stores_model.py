@@ -58,13 +58,15 @@ class Lists:
         self.speakers: tuple[Speaker, ...] = ()
         self.sums: tuple[Accounting, ...] = ()
 
-    def add(self, batch: Sequence[Stored], writer: str, *, as_asked: bool = True) -> list[int]:
-        return [self.add_one(stored, (writer, stored.seq), as_asked) for stored in batch]
+    def add(
+        self, batch: Sequence[Stored], writer: str, *, as_asked: bool = True, late: bool = False
+    ) -> list[int]:
+        return [self.add_one(stored, (writer, stored.seq), as_asked, late) for stored in batch]
 
-    def add_one(self, stored: Stored, key: tuple[str, int], as_asked: bool) -> int:
+    def add_one(self, stored: Stored, key: tuple[str, int], as_asked: bool, late: bool) -> int:
         if key not in self.keys:
             taken = [seq for seq, _ in self.items]
-            free = as_asked and stored.seq not in taken
+            free = as_asked and stored.seq not in (range(max([0, *taken]) + 1) if late else taken)
             seq = self.keys[key] = stored.seq if free else max([0, *taken]) + 1
             item = kept(stored.item)
             self.items.append((seq, item))
@@ -155,7 +157,7 @@ class AnyCalls(RuleBasedStateMachine):
         for stored, seq in zip(batch, found.seqs, strict=True):
             if lag == 0 or isinstance(stored.item, late):
                 as_asked = lag == 0 and not writer
-                assert [seq] == known.add([stored], writer or str(epoch), as_asked=as_asked)
+                assert [seq] == known.add([stored], writer or str(epoch), as_asked=as_asked, late=True)
             else:
                 assert seq is None
 
