@@ -208,6 +208,23 @@ async def test_a_store_that_is_away(
     assert behind.parser.last_id == "351@RM_1"
 
 
+async def test_what_cannot_be_read_now_is_not_over(
+    store: CountingStore, feeds: Feeds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session that has ended long ago is told whole, also when the store fails in the middle of it."""
+    monkeypatch.setattr("agent.http.feed.AWAY_SECONDS", 0.2)
+    await store.say(1, 350)
+    await store.write("RM_1", 1, [Stored(351, _ended("2026-11-20T10:00:00Z"))])
+    async with Reader(feeds) as reader:
+        while not reader.seqs():
+            await reader.next()
+        store.away = True
+        assert (await reader.until("status")).data["state"] == "degraded"
+        store.away = False
+        assert (await reader.until("closing")).data["reason"] == "over"
+    assert reader.seqs() == list(range(1, 351))
+
+
 async def test_a_record_that_is_erased(store: CountingStore, feeds: Feeds) -> None:
     """Readers are told and let go, and nothing of it stays in this process."""
     await store.say(1, 350)
