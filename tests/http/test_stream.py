@@ -220,8 +220,11 @@ async def test_what_cannot_be_read_now_is_not_over(
             await reader.next()
         store.away = True
         assert (await reader.until("status")).data["state"] == "degraded"
-        store.away = False
-        assert (await reader.until("closing")).data["reason"] == "over"
+        async with asyncio.TaskGroup() as group:
+            closing = group.create_task(reader.until("closing"), name="closing")
+            await asyncio.sleep(0.3)
+            store.away = False
+        assert closing.result().data["reason"] == "over"
     assert reader.seqs() == list(range(1, 351))
 
 
