@@ -21,6 +21,7 @@ ACTIONS = frozenset(
         "room_taken",
         "successor_here",
         "successor_missing",
+        "room_renewed",
         "track_started",
         "track_ended",
         "track_failed",

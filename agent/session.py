@@ -191,8 +191,9 @@ class Session:
 
     def _handle(self, event: RoomEvent) -> None:
         match event:
-            case TrackPublished(identity):
+            case TrackPublished(identity, track_sid):
                 self._publishers.add(identity)
+                self._tracks.published(track_sid)
                 if self._said_end:
                     self._said_end = False
                     self._record(Status(State.LISTENING))
@@ -202,13 +203,16 @@ class Session:
                 self._tracks.end(track_sid)
             case TrackMuted(track_sid, muted):
                 self._tracks.mute(track_sid, muted)
-            case ParticipantLeft(identity):
-                self._tracks.end_of(identity)
+            case ParticipantLeft(identity, participant_sid):
+                here_again = identity in self._room.remote_participants
+                self._tracks.end_of(identity, participant_sid if here_again else None)
             case ConnectionLost():
-                self._lost_at = self._clock.now()
+                self._lost_at = self._tracks.connection_lost()
                 self._record(Status(State.DEGRADED, Reason.CONNECTION_LOST))
             case ConnectionRestored():
-                self._restored()
+                self._lost_at = None
+                self._record(Status(State.LISTENING))
+                self._tracks.connection_restored(self._room.remote_participants)
             case RoomClosed(reason):
                 self._closed = True
                 self._meeting_over = reason in MEETING_OVER
@@ -231,13 +235,6 @@ class Session:
                 "the books of a track do not balance",
                 extra={"action": "books_unbalanced", "track_sid": machine.track_sid, "samples": unaccounted},
             )
-
-    def _restored(self) -> None:
-        lost_at, self._lost_at = self._lost_at, None
-        self._record(Status(State.LISTENING))
-        if lost_at is None:
-            return
-        self._tracks.keep_only(self._room.remote_participants)
 
     # ---- items
 
@@ -272,6 +269,7 @@ class Session:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             now = self._clock.now()
+            self._tracks.tick()
             self._close_windows(now)
             if now - sums_at >= SUMS_SECONDS:
                 sums_at = now
@@ -280,6 +278,8 @@ class Session:
                 self._tell_unheard()
             if self._recorder.fenced.is_set():
                 self.stop("another transcriber has taken over")
+            if self._events.superseded():
+                self.stop("another transcriber has the room since the server was restarted")
             if self._tracks.busy or self._speaker_present():
                 alone_since = now
             elif self._publishers and now - alone_since >= ALONE_SECONDS:
@@ -310,7 +310,8 @@ class Session:
             await self._tracks.finish(0.0, answer_seconds=0.0)
             return
         marks = await self._tracks.finish(TAIL_SECONDS if self._closed else STOP_TAIL_SECONDS)
-        if self._meeting_over or not self._speaker_present():
+        unknown = self._closed or self._lost_at is not None  # cut off: the meeting may go on without us
+        if self._meeting_over or self._said_end or not (unknown or self._speaker_present()):
             self._tell_unheard(everybody=True)
             self._say_end()
         else:

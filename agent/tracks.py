@@ -10,7 +10,9 @@ from functools import partial
 from random import Random
 
 from agent.clock import RoomClock
-from agent.core.model import Gap, Reason, Segment, Speaker, Status
+from agent.core.model import Gap, Reason, Segment, Speaker, State, Status
+from agent.core.outage import Outage
+from agent.core.reception import Reception
 from agent.core.statuses import Statuses
 from agent.core.succession import Mark
 from agent.core.track import TrackMachine
@@ -19,13 +21,17 @@ from agent.rtc.events import TrackStarted
 from agent.rtc.silero import SileroModel
 from agent.settings import Settings
 from agent.stt.protocol import Recognizer
-from agent.track_task import TAIL_SECONDS, TrackTask, track_settings
+from agent.track_task import MEDIA_DELAY_SECONDS, TAIL_SECONDS, TrackTask, track_settings
 
 log = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 10.0
 """At the end, so long for the last answers; then they are gaps."""
 GIVE_UP_SECONDS = 5.0
+RECEPTION_SECONDS = 0.5
+"""How often it is looked whether a track's packets arrive."""
+STALL_TOLD_SECONDS = 1.5
+"""A stall that lasts so long is told while it lasts."""
 RESTART_SECONDS = 1.0
 """A track whose task failed is begun anew after so long."""
 
@@ -34,8 +40,32 @@ RESTART_SECONDS = 1.0
 class _Track:
     task: TrackTask
     runner: asyncio.Task[None]
+    audio: TrackAudio
     event: TrackStarted
     speaker: Speaker
+    is_muted: bool
+    reception: Reception
+    told_stalled: bool = False
+    """Readers know that nothing is received."""
+
+    @property
+    def track_sid(self) -> str:
+        return self.event.track_sid
+
+    @property
+    def source(self) -> str:
+        return self.event.source
+
+    @property
+    def heard_from(self) -> float:
+        """Room time of its first sample."""
+        return self.task.machine.timeline.room_time(0)
+
+    @property
+    def heard_until(self) -> float:
+        """Room time of the end of its last sample so far."""
+        timeline = self.task.machine.timeline
+        return timeline.end_time(timeline.heard)
 
 
 class Tracks:
@@ -64,19 +94,22 @@ class Tracks:
         self._ending: list[_Track] = []
         self._closing = False
         self._statuses = Statuses()
+        self._outage = Outage()
+        self._watching = group.create_task(self._watch(), name="reception")
 
     @property
     def busy(self) -> bool:
-        """True while a track is received or something of one is awaited."""
-        return bool(self._running or self._ending)
+        """True while a track is received, something of one is awaited, or one may come back."""
+        return bool(self._running or self._ending or self._outage.awaits_somebody)
 
     def machines(self) -> list[TrackMachine]:
         """Of all tracks that are not over."""
         return [track.task.machine for track in (*self._running.values(), *self._ending)]
 
     def marks(self) -> tuple[Mark, ...]:
-        """How far each track that is not over has come."""
-        return tuple(track.task.mark() for track in (*self._running.values(), *self._ending))
+        """How far each track has come that is not over, or may come back after an outage."""
+        missing = (Mark(hole.speaker, hole.track_sid, hole.since) for hole in self._outage.missing)
+        return (*missing, *(track.task.mark() for track in (*self._running.values(), *self._ending)))
 
     def start(self, event: TrackStarted, speaker: Speaker, unheard_since: float | None = None) -> None:
         """Transcribe a track; the same track again changes nothing, a new object of it begins anew.
@@ -96,9 +129,10 @@ class Tracks:
             Random(event.track_sid),
             told=self._statuses.told(speaker),
         )
+        audio = TrackAudio(event.track)
         task = TrackTask(
             machine,
-            audio=TrackAudio(event.track),
+            audio=audio,
             detector=self._model.detector(),
             recognizer=self._recognizer,
             clock=self._clock,
@@ -108,12 +142,17 @@ class Tracks:
         if event.muted:
             task.muted(True)
         runner = self._group.create_task(self._run(task, event), name=f"track {event.track_sid}")
-        self._running[event.track_sid] = _Track(task, runner, event, speaker)
+        self._running[event.track_sid] = _Track(
+            task, runner, audio, event, speaker, event.muted, Reception(MEDIA_DELAY_SECONDS)
+        )
         log.info("track started", extra={"action": "track_started", "track_sid": event.track_sid})
 
     def mute(self, track_sid: str, muted: bool) -> None:
         """A track was muted or unmuted."""
         if track := self._running.get(track_sid):
+            track.is_muted = muted
+            self._not_received(track, track.reception.stop(self._clock.now()))
+            track.reception = Reception(MEDIA_DELAY_SECONDS)  # a muted client may send nothing
             track.task.muted(muted)
 
     def end(self, track_sid: str, tail_seconds: float = TAIL_SECONDS) -> None:
@@ -121,19 +160,80 @@ class Tracks:
         track = self._running.pop(track_sid, None)
         if track is None:
             return
+        self._not_received(track, track.reception.stop(self._clock.now()))
         track.task.gone(tail_seconds)
         self._ending.append(track)
+        self._outage.ended(track, self._clock.now())
         log.info("track ended", extra={"action": "track_ended", "track_sid": track_sid})
 
-    def end_of(self, identity: str) -> None:
-        """Somebody has left: LiveKit does not always announce the end of such a one's tracks."""
-        for track_sid in [sid for sid, track in self._running.items() if track.event.identity == identity]:
-            self.end(track_sid)
+    def end_of(self, identity: str, participant_sid: str | None = None) -> None:
+        """Somebody has left: LiveKit does not always announce the end of such a one's tracks.
 
-    def keep_only(self, identities: Collection[str]) -> None:
-        """End the tracks of everybody else."""
-        for identity in {track.event.identity for track in self._running.values()} - set(identities):
+        With `participant_sid` those of one stay only: the same identity is here again already.
+        """
+        for track_sid, track in list(self._running.items()):
+            event = track.event
+            if event.identity == identity and participant_sid in (None, event.participant_sid):
+                self.end(track_sid)
+
+    # ---- the room's connection
+
+    def published(self, track_sid: str) -> None:
+        """A track is offered; it is not heard yet."""
+        self._outage.published(track_sid, self._running.values())
+
+    def connection_lost(self) -> float:
+        """Nothing may be received from now (room time) on, or all goes on as before: the tracks will tell."""
+        now = self._clock.now()
+        self._outage.begin(now)
+        return now
+
+    def connection_restored(self, present: Collection[str]) -> None:
+        """Tracks come back; those of everybody who is not `present` (identities) are over."""
+        self._outage.restore(self._clock.now())
+        for identity in {track.event.identity for track in self._running.values()} - set(present):
             self.end_of(identity)
+
+    def tick(self) -> None:
+        """Tell the gaps of those who are heard again, or will not be."""
+        for gap in self._outage.tick(self._clock.now(), list(self._running.values())):
+            self._emit(gap)
+
+    async def _watch(self) -> None:
+        """Find out who is received and who is not, until the end."""
+        while True:
+            await asyncio.sleep(RECEPTION_SECONDS)
+            for track in list(self._running.values()):
+                await self._look_after(track)
+
+    async def _look_after(self, track: _Track) -> None:
+        if track.is_muted:
+            return
+        arrivals = await track.audio.arrivals()
+        if arrivals is None or track.is_muted:
+            return
+        now = self._clock.now()
+        self._not_received(track, track.reception.feed(arrivals, now))
+        track.task.machine.timeline.lagging(track.reception.lag, RECEPTION_SECONDS)
+
+    def _not_received(self, track: _Track, span: tuple[float, float] | None) -> None:
+        if span is not None:
+            self._emit(self._explained(Gap(track.speaker, track.track_sid, *span, Reason.STALLED)))
+        stalled = track.reception.stalled_for(self._clock.now()) >= STALL_TOLD_SECONDS
+        if stalled == track.told_stalled:
+            return
+        track.told_stalled = stalled
+        detail = "nothing is received from this participant"
+        status = Status(State.DEGRADED, Reason.STALLED, track.speaker, detail)
+        if not stalled:
+            status = Status(State.LISTENING, speaker=track.speaker)
+        if said := self._statuses.feed(("reception", track.track_sid), track.speaker, status):
+            self._emit(said)
+
+    def _explained(self, gap: Gap) -> Gap:
+        return replace(gap, reason=Reason.CONNECTION_LOST) if self._outage.explains(gap) else gap
+
+    # ---- the end
 
     async def finish(
         self, tail_seconds: float = TAIL_SECONDS, answer_seconds: float = ANSWER_SECONDS
@@ -143,18 +243,23 @@ class Tracks:
         Returns the marks of the tracks that were still there: a successor goes on with them.
         """
         self._closing = True
+        self._watching.cancel()
+        now = self._clock.now()
+        missing = tuple(Mark(hole.speaker, hole.track_sid, now) for hole in self._outage.missing)
+        for gap in self._outage.end(now):
+            self._emit(gap)
         there = [track.task for track in self._running.values()]
         for track_sid in list(self._running):
             self.end(track_sid, tail_seconds)
         runners = [track.runner for track in self._ending]
         if not runners:
-            return ()
+            return missing
         _, late = await asyncio.wait(runners, timeout=answer_seconds)
         for track in [one for one in self._ending if one.runner in late]:
             track.task.give_up(Reason.ENDED)
         if late:
             await asyncio.wait(late, timeout=GIVE_UP_SECONDS)
-        return tuple(replace(task.mark(), ended=None) for task in there)
+        return (*missing, *(replace(task.mark(), ended=None) for task in there))
 
     async def _run(self, task: TrackTask, event: TrackStarted) -> None:
         """The track boundary: a fault in one track must not silence the others, nor itself for long."""
@@ -178,6 +283,8 @@ class Tracks:
     def _take(self, machine: TrackMachine, item: Segment | Gap | Status) -> None:
         """What a track says; how it is becomes how its speaker is."""
         said = self._statuses.feed(machine, machine.speaker, item) if isinstance(item, Status) else item
+        if isinstance(said, Gap):
+            said = self._explained(said)
         if said is not None:
             self._emit(said)
 

@@ -108,6 +108,7 @@ class RoomSpeaker:
         self._channels = channels
         self._dtx = dtx
         self._tracks: dict[str, LiveTrack] = {}
+        self._created_at_wall = 0.0
 
     async def __aenter__(self) -> Self:
         return self
@@ -124,6 +125,7 @@ class RoomSpeaker:
             LocalPartError: no connection within 15 s, or refused.
         """
         await _join(self.room, url, token, subscribe=subscribe)
+        self._created_at_wall = self.room.creation_time.timestamp()
         if publish:
             await self.publish("microphone")
 
@@ -151,8 +153,8 @@ class RoomSpeaker:
 
     @property
     def created_at_wall(self) -> float:
-        """Unix time of the room's creation: room time zero."""
-        return self.room.creation_time.timestamp()
+        """Unix time of the room's creation: room time zero; stays when the server is started again."""
+        return self._created_at_wall
 
     def room_time(self, wall: float) -> float:
         """Room time, seconds, of a Unix time."""

@@ -42,6 +42,12 @@ class LiveKit:
         }
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How long the tests are that can be longer."""
+    parser.addoption("--visits", type=int, default=24, help="people who come and go in the test of leaks")
+    parser.addoption("--minutes", type=float, default=24, help="of the simulated long meeting")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """A developer's own settings must not leak into the tests."""
     for name in [

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from agent.core.answers import Answer, Token
 from agent.core.ledger import Answered
 from agent.core.model import SAMPLE_RATE, Gap, Reason, Segment, Speaker, Word
 from agent.core.timeline import Timeline
 from agent.core.utterance import Utterance
+
+REMEMBERED = 256
+"""Newest segments whose numbers are not given again; later ones begin later."""
 
 _NOTHING = Answer("")
 
@@ -19,7 +24,7 @@ class ItemMaker:
         self._track_sid = track_sid
         self._source = source
         self._timeline = timeline
-        self._numbers: set[int] = set()
+        self._numbers: deque[int] = deque(maxlen=REMEMBERED)
 
     def interim(self, utterance: Utterance) -> Segment:
         """The utterance's text so far."""
@@ -79,7 +84,7 @@ class ItemMaker:
         number = round(start * 1000)
         while number in self._numbers:
             number += 1
-        self._numbers.add(number)
+        self._numbers.append(number)
         return f"{self._track_sid}-{number}"
 
     def _words(self, answered: Answered) -> tuple[Word, ...]:

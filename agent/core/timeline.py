@@ -10,12 +10,17 @@ each with an origin that is later than the one before it:
     late by more than LATE_SECONDS, for good    a little was lost, or only delayed: a new piece, silently
     late by less, for DRIFT_SECONDS             the track's clock is slow: a new piece, silently
     early                                       the origin was wrong so far: it moves back
+
+Frames come at their pace, but what is in them may be old: audio that the network held back and delivered at
+once waits in the receiver's buffer. How long is told by `lagging`, and taken off.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from agent.core.model import SAMPLE_RATE
 
@@ -31,6 +36,9 @@ BURST_PACE = 1.5
 DRIFT_SECONDS = 5.0
 """Audio in which not one frame came as early as the origin says: the origin is behind."""
 DRIFT_STEP_SECONDS = 0.001
+LAG_STEP_SECONDS = 0.02
+KEPT_PIECES = 2000
+"""Those of some hours; no audio waits so long for its answer."""
 
 
 @dataclass(slots=True)
@@ -38,6 +46,13 @@ class _Piece:
     first_sample: int
     origin: float
     """Room time of sample 0 if the whole track had run like this piece."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Lag:
+    first_sample: int
+    seconds: float
+    """How old the audio is from that sample on, beyond the usual delay."""
 
 
 @dataclass(slots=True)
@@ -55,6 +70,9 @@ class _Late:
     """Room time at which the last of them came."""
 
 
+_Part = TypeVar("_Part", _Piece, _Lag)
+
+
 class Timeline:
     """Maps sample numbers of one track to room time; rising samples give rising times."""
 
@@ -62,6 +80,7 @@ class Timeline:
         """`media_delay` is the least time (seconds) that audio takes from the speaker to its arrival here."""
         self._media_delay = media_delay
         self._pieces: list[_Piece] = []
+        self._lags = [_Lag(0, 0.0)]
         self._late: _Late | None = None
         self._drift = _Piece(0, float("inf"))
         self.heard = 0
@@ -96,10 +115,8 @@ class Timeline:
         """Room time (seconds) of a sample of this track. 0.0 before the first frame."""
         if not self._pieces:
             return 0.0
-        if sample >= self._pieces[-1].first_sample:
-            return self._pieces[-1].origin + sample / SAMPLE_RATE
-        index = bisect_right(self._pieces, sample, key=lambda piece: piece.first_sample) - 1
-        return self._pieces[max(index, 0)].origin + sample / SAMPLE_RATE
+        lag = _at(self._lags, sample).seconds
+        return _at(self._pieces, sample).origin - lag + sample / SAMPLE_RATE
 
     def end_time(self, sample: int) -> float:
         """Room time at which the span that ends before `sample` is over.
@@ -108,8 +125,17 @@ class Timeline:
         """
         return self.room_time(sample - 1) + 1 / SAMPLE_RATE if sample else self.room_time(0)
 
+    def lagging(self, seconds: float, since_seconds: float) -> None:
+        """What was heard in the last `since_seconds`, and is from now on, is `seconds` old when it comes."""
+        if abs(seconds - self._lags[-1].seconds) < LAG_STEP_SECONDS:
+            return
+        first = max(self.heard - round(since_seconds * SAMPLE_RATE), self._lags[-1].first_sample)
+        self._lags.append(_Lag(first, seconds))
+        del self._lags[:-KEPT_PIECES]
+
     def _begin(self, piece: _Piece) -> None:
         self._pieces.append(piece)
+        del self._pieces[:-KEPT_PIECES]
         self._drift = _Piece(self.heard, float("inf"))
 
     def _late_frame(self, start: int, origin: float, now: float) -> tuple[float, float] | None:
@@ -152,3 +178,10 @@ class Timeline:
             self._begin(self._drift)
         else:
             self._drift = _Piece(self.heard, float("inf"))
+
+
+def _at(parts: Sequence[_Part], sample: int) -> _Part:
+    """The part in which a sample lies."""
+    if sample >= parts[-1].first_sample:
+        return parts[-1]
+    return parts[max(bisect_right(parts, sample, key=lambda part: part.first_sample) - 1, 0)]

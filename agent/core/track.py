@@ -67,7 +67,8 @@ class TrackMachine:
         self.speaker = speaker
         self.track_sid = track_sid
         self._settings = settings
-        self._timeline = Timeline(settings.media_delay)
+        self.timeline = self._timeline = Timeline(settings.media_delay)
+        """Where its audio lies in room time."""
         self._items = ItemMaker(speaker, track_sid, source, self._timeline)
         self._gate = Gate(settings.gate)
         self._ledger = Ledger(settings.ledger_seconds)

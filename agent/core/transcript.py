@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from agent.core.model import Segment
+
+REMEMBERED = 4000
+"""Finals that are known as such: those of an hour of quick talk. A double comes within seconds."""
 
 
 class Transcript:
-    """What of a session's segments is new; remembers the ids of finals, not their text."""
+    """What of a session's segments is new; remembers the newest ids of finals, not their text."""
 
     def __init__(self) -> None:
         self._interims: dict[str, Segment] = {}
         self._finals: set[str] = set()
+        self._order: deque[str] = deque()
 
     def apply(self, segment: Segment) -> bool:
         """Take a segment in; True when it tells a reader something new.
@@ -24,8 +30,14 @@ class Transcript:
             self._interims[segment.segment_id] = segment
             return True
         self._interims.pop(segment.segment_id, None)
-        self._finals.add(segment.segment_id)
+        self._remember(segment.segment_id)
         return True
+
+    def _remember(self, segment_id: str) -> None:
+        self._finals.add(segment_id)
+        self._order.append(segment_id)
+        if len(self._order) > REMEMBERED:
+            self._finals.discard(self._order.popleft())
 
     @property
     def interims(self) -> tuple[Segment, ...]:

@@ -3,8 +3,9 @@
 Window k covers `[k * hop, k * hop + size)` of room time, `hop = size - overlap`. A word belongs to a window
 by the middle of its time, so with overlap 0 each word is in exactly one. A window closes when the watermark
 (the earliest time at which somebody's speech may still change) passes its end, at the latest the allowed
-lateness after its end, then with `complete` false; what comes later makes its next revision. The words of all
-windows are kept for that (some megabytes for a day of talk): a revision always holds everything.
+lateness after its end, then with `complete` false; what comes later makes its next revision. Its words are
+kept for that, as a revision always holds everything, until `KEPT_SECONDS` after nothing of it was awaited any
+more: then it stays as it is.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from agent.core.model import Segment, Speaker, Turn, Window, Word
+
+KEPT_SECONDS = 600.0
+"""Much longer than audio may wait for its answer."""
 
 
 class TranscriptLike(Protocol):
@@ -87,6 +91,7 @@ class TranscriptBuffer:
         self._windows: dict[int, _Content] = {}
         self._unsettled: set[int] = set()
         self._watermark = float("-inf")
+        self._first_kept = 0
         self._ready: deque[Window] = deque()
         self._lines = 0
 
@@ -138,7 +143,15 @@ class TranscriptBuffer:
             if news and (complete or now >= end + self._lateness):
                 waiting = () if complete else tuple(label for label, since in pending if since < end)
                 closed.append(self._close(k, window, complete, waiting))
+        self._forget()
         return closed
+
+    def _forget(self) -> None:
+        """Let go of the words of windows that will not change any more."""
+        until = self._watermark - KEPT_SECONDS
+        for k in [k for k in self._windows if k not in self._unsettled and self._end(k) <= until]:
+            del self._windows[k]
+            self._first_kept = max(self._first_kept, k + 1)
 
     def close(self) -> list[Window]:
         """Close every window as complete, in order: nobody's speech is awaited any more."""
@@ -178,7 +191,7 @@ class TranscriptBuffer:
         """Every k whose window holds `moment`; whole microseconds, so that no rounding can double a word."""
         moment_us = max(round(moment * 1e6), 0)
         first = (moment_us - self._size_us) // self._hop_us + 1
-        return range(max(first, 0), moment_us // self._hop_us + 1)
+        return range(max(first, self._first_kept), moment_us // self._hop_us + 1)
 
     def _put(self, k: int, segment: Segment, word: Word, text: str) -> None:
         window = self._windows.setdefault(k, _Content())

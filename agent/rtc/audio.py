@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator
 
 from livekit import rtc
 from livekit.rtc._ffi_client import FfiClient
+from livekit.rtc._proto import ffi_pb2, stats_pb2
 
 from agent.core.model import SAMPLE_RATE
+from agent.core.reception import Arrivals
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +20,10 @@ FRAME_MS = 50
 QUEUE_FRAMES = 1200
 """A minute. What an event loop that was stuck for longer loses shows up as a stall of the track."""
 CLOSE_SECONDS = 2.0
+REPORT_SECONDS = 1.0
+"""How long LiveKit may take to tell a track's counters; it takes a millisecond."""
+CLOCK_RATE = 48_000
+"""Hz, of the samples that WebRTC counts."""
 
 
 class TrackAudio:
@@ -27,6 +33,7 @@ class TrackAudio:
     """
 
     def __init__(self, track: rtc.RemoteAudioTrack) -> None:
+        self._track = track
         self._stream = rtc.AudioStream(
             track,
             sample_rate=SAMPLE_RATE,
@@ -58,6 +65,25 @@ class TrackAudio:
             stream._loop, lambda event: event.audio_stream_event.stream_handle == handle
         )
 
+    async def arrivals(self) -> Arrivals | None:
+        """What has arrived of the track so far; None when LiveKit does not tell (the track is over)."""
+        request = ffi_pb2.FfiRequest()
+        request.get_stats.track_handle = self._track._ffi_handle.handle
+        events = FfiClient.instance.queue
+        queue = events.subscribe(filter_fn=lambda event: event.WhichOneof("message") == "get_stats")
+        try:
+            number = FfiClient.instance.request(request).get_stats.async_id
+            async with asyncio.timeout(REPORT_SECONDS):
+                reply = await queue.wait_for(lambda event: event.get_stats.async_id == number)
+        except (AssertionError, TimeoutError):  # the former: LiveKit has given the track up already
+            return None
+        finally:
+            events.unsubscribe(queue)
+        for report in reply.get_stats.stats:
+            if report.WhichOneof("stats") == "inbound_rtp":
+                return _arrivals(report.inbound_rtp)
+        return None
+
     async def aclose(self) -> None:
         """Release the native stream; bounded, because the native side is asked to confirm."""
         try:
@@ -65,3 +91,15 @@ class TrackAudio:
                 await self._stream.aclose()
         except TimeoutError:
             log.warning("audio stream did not close in time", extra={"action": "audio_slow_close"})
+
+
+def _arrivals(report: stats_pb2.RtcStats.InboundRtp) -> Arrivals:
+    asked_at_ms = report.rtc.timestamp / 1000
+    return Arrivals(
+        packets=report.received.packets_received,
+        concealed_seconds=report.inbound.concealed_samples / CLOCK_RATE,
+        lost=report.received.packets_lost,
+        emitted_seconds=report.inbound.jitter_buffer_emitted_count / CLOCK_RATE,
+        buffered_seconds=report.inbound.jitter_buffer_delay / CLOCK_RATE,
+        last_packet_seconds=max(asked_at_ms - report.inbound.last_packet_received_timestamp, 0.0) / 1000,
+    )

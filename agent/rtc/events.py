@@ -12,6 +12,7 @@ class TrackPublished:
     """Somebody offers an audio track that is to be transcribed; it may be gone before it is received."""
 
     identity: str
+    track_sid: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class TrackStarted:
     source: str
     """microphone, screen_share_audio or unknown."""
     muted: bool
+    participant_sid: str
+    """One stay of the participant: the same identity has another one after a rejoin."""
     identity: str
     name: str
     role: str
@@ -46,6 +49,8 @@ class TrackMuted:
 @dataclass(frozen=True, slots=True)
 class ParticipantLeft:
     identity: str
+    participant_sid: str
+    """The stay that is over; the same identity may be here again already."""
 
 
 @dataclass(frozen=True, slots=True)

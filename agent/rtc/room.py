@@ -6,6 +6,7 @@ LiveKit calls back synchronously; a callback here does no more than put a value 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Collection
 
 from livekit import rtc
@@ -23,8 +24,13 @@ from agent.rtc.events import (
     TrackStarted,
 )
 
+log = logging.getLogger(__name__)
+
 QUEUE_SIZE = 10_000
 """Far more than a room can cause before the session reads; beyond it the session fails rather than lie."""
+
+TRANSCRIBER = "agent-transcriber-"
+"""How the identity of every transcriber begins."""
 
 _SOURCES = {
     rtc.TrackSource.SOURCE_MICROPHONE: "microphone",
@@ -48,6 +54,8 @@ class RoomEvents:
         self._room = room
         self._exclude_kinds = exclude_kinds
         self._exclude_sources = exclude_sources
+        self._sid = ""
+        self._renewed = False
         self.queue: asyncio.Queue[RoomEvent] = asyncio.Queue(QUEUE_SIZE)
         self._callbacks = {
             "track_published": self._on_published,
@@ -59,6 +67,7 @@ class RoomEvents:
             "participant_disconnected": self._on_left,
             "reconnecting": lambda: self._put(ConnectionLost()),
             "reconnected": self._on_reconnected,
+            "room_updated": self._on_updated,
             "disconnected": self._on_disconnected,
         }
         for name, callback in self._callbacks.items():
@@ -66,9 +75,16 @@ class RoomEvents:
 
     def subscribe(self) -> None:
         """Ask for the audio that is there already; call once the room is connected."""
+        self._on_updated()
         for participant in self._room.remote_participants.values():
             for publication in participant.track_publications.values():
                 self._on_published(publication, participant)
+
+    def superseded(self) -> bool:
+        """True when the server was restarted (the room has another sid) and brought another transcriber."""
+        return self._renewed and any(
+            identity.startswith(TRANSCRIBER) for identity in self._room.remote_participants
+        )
 
     def close(self) -> None:
         """Listen no more; safe to call twice."""
@@ -87,7 +103,7 @@ class RoomEvents:
         self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant
     ) -> None:
         if self._wanted(publication, participant):
-            self._put(TrackPublished(participant.identity))
+            self._put(TrackPublished(participant.identity, publication.sid))
             publication.set_subscribed(True)
 
     def _on_subscribed(
@@ -103,6 +119,7 @@ class RoomEvents:
                     track_sid=publication.sid,
                     source=_source(publication),
                     muted=publication.muted,
+                    participant_sid=participant.sid,
                     identity=participant.identity,
                     name=participant.name,
                     role=role_of(participant.metadata, participant.attributes),
@@ -129,11 +146,19 @@ class RoomEvents:
         self._put(TrackMuted(publication.sid, muted=False))
 
     def _on_left(self, participant: rtc.RemoteParticipant) -> None:
-        self._put(ParticipantLeft(participant.identity))
+        self._put(ParticipantLeft(participant.identity, participant.sid))
 
     def _on_reconnected(self) -> None:
         self._put(ConnectionRestored())
         self.subscribe()
+
+    def _on_updated(self) -> None:
+        sid = self._room._info.sid  # `Room.sid` tells the first one only
+        if sid != self._sid:
+            if self._sid:
+                self._renewed = True
+                log.warning("the room has another sid", extra={"action": "room_renewed"})
+            self._sid = sid
 
     def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
         self._put(RoomClosed(rtc.DisconnectReason.Name(reason).lower()))

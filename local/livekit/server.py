@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import secrets
+import signal
 import socket
 import tempfile
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import aiohttp
+import psutil
 from livekit import api
 
 from agent.errors import LocalPartError
@@ -115,6 +117,19 @@ class LiveKitServer:
         await child.stop()
         if self._own_log and not failed:
             child.log_file.unlink(missing_ok=True)
+
+    def suspend(self) -> None:
+        """Stop it where it is: nothing is answered, no packet goes on, no connection is closed."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Take back `suspend`."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._child is not None, "the server is not running"
+        (program,) = psutil.Process(self._child.pid).children()
+        program.send_signal(number)
 
     async def wait(self) -> None:
         """Wait until the server ends, which it does by itself only when it fails.

@@ -178,3 +178,21 @@ def test_missing_spans_lie_in_order(waits: list[float]) -> None:
         now += wait
         span = timeline.heard_frame(FRAME, now)
         assert span is None or span[0] < span[1] <= now
+
+
+def test_audio_that_was_held_back_is_as_old_as_it_is() -> None:
+    """It comes at its pace and is a second old: known half a second later, and less as the buffer empties."""
+    timeline = Timeline()
+    hear(timeline, steady(10.0, 40))
+    before = timeline.room_time(20 * FRAME)
+    timeline.lagging(1.0, 0.5)
+    assert timeline.room_time(20 * FRAME) == before
+    assert timeline.room_time(30 * FRAME) == pytest.approx(9.95 + 30 * FRAME_SECONDS - 1.0)
+    hear(timeline, steady(12.0, 40))
+    timeline.lagging(0.6, 0.5)
+    timeline.lagging(0.61, 0.5)
+    assert timeline.room_time(60 * FRAME) == pytest.approx(9.95 + 60 * FRAME_SECONDS - 1.0)
+    assert timeline.room_time(75 * FRAME) == pytest.approx(9.95 + 75 * FRAME_SECONDS - 0.6)
+    timeline.lagging(0.0, 0.5)
+    hear(timeline, steady(14.0, 10))
+    assert timeline.room_time(85 * FRAME) == pytest.approx(9.95 + 85 * FRAME_SECONDS)

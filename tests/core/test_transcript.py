@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core.model import Segment, Speaker, Word
-from agent.core.transcript import Transcript
+from agent.core.transcript import REMEMBERED, Transcript
 
 
 def version(name: str, revision: int, text: str = "", *, final: bool = False, start: float = 0.0) -> Segment:
@@ -85,3 +85,13 @@ def test_versions_of_an_utterance_only_rise_and_end_with_one_final(
         mine = [one for one in told if one.segment_id == name]
         assert [one.revision for one in mine] == sorted({one.revision for one in mine})
         assert not any(one.final for one in mine[:-1])
+
+
+def test_a_double_is_known_for_thousands_of_segments_and_not_for_ever() -> None:
+    """What is remembered is bounded: a double comes within seconds, a meeting may take a day."""
+    transcript = Transcript()
+    for number in range(REMEMBERED + 1):
+        assert transcript.apply(version(f"s{number}", 1, "word", final=True))
+    assert not transcript.apply(version("s1", 1, "word", final=True))
+    assert not transcript.apply(version(f"s{REMEMBERED}", 1, "word", final=True))
+    assert len(transcript._finals) == len(transcript._order) == REMEMBERED

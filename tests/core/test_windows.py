@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core.model import Segment, Speaker, Window, Word
-from agent.core.windows import TranscriptBuffer, pieces
+from agent.core.windows import KEPT_SECONDS, TranscriptBuffer, pieces
 
 SPEAKERS = [Speaker(identity=name, label=name) for name in ("interviewer", "candidate")]
 
@@ -218,6 +218,19 @@ def test_closed_windows_then_more_words() -> None:
     second, third = buffer.close()
     assert (second.window_id, second.revision, words_in(second)) == (0, 2, ["hello", "again"])
     assert (third.window_id, third.revision, words_in(third)) == (1, 1, ["bye"])
+
+
+def test_the_words_of_settled_windows_are_let_go() -> None:
+    """A meeting may take a day: long after nothing of a window is awaited it stays as it is."""
+    buffer = TranscriptBuffer(20.0, 0.0)
+    buffer.add(said(0, [("first", 1.0, 2.0)]))
+    buffer.add(said(1, [("second", 21.0, 22.0)]))
+    assert len(buffer.advance(25.0, 25.0)) == 1
+    assert len(buffer.advance(KEPT_SECONDS + 21, KEPT_SECONDS + 21)) == 1
+    assert sorted(buffer._windows) == [1]
+    buffer.add(said(2, [("late", 3.0, 4.0), ("enough", 23.0, 24.0)]))
+    (window,) = buffer.advance(KEPT_SECONDS + 22, KEPT_SECONDS + 22)
+    assert (window.window_id, window.revision, words_in(window)) == (1, 2, ["second", "enough"])
 
 
 def test_a_successor_goes_on_with_the_words_of_its_predecessor() -> None:

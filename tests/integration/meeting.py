@@ -58,6 +58,7 @@ class Meeting:
     recognizer: RecognizerServer
     heard: Listener
     transcriber: Transcriber
+    transcriber_room: rtc.Room
     running: asyncio.Task[None]
     store: Store
     said: Said
@@ -189,8 +190,12 @@ async def meeting(
     answer_delay: float = 0.05,
     settings: dict[str, str] | None = None,
     hidden: bool = False,
+    transcriber_url: str = "",
 ) -> AsyncIterator[Meeting]:
-    """A room with its transcriber (in this process) and a listener; `settings` come on top of the usual."""
+    """A room with its transcriber (in this process) and a listener; `settings` come on top of the usual.
+
+    `transcriber_url`: where the transcriber finds the server, if not where the others do.
+    """
     room = room or f"meeting {time.monotonic_ns()}"
     async with AsyncExitStack() as stack:
         recognizer = await stack.enter_async_context(RecognizerServer(ScriptedEngine(answer_delay)))
@@ -208,7 +213,7 @@ async def meeting(
         rtc_room = rtc.Room()
         token = transcriber_token(livekit, room, hidden=hidden)
         running = asyncio.create_task(
-            transcriber.run(rtc_room, partial(connect, rtc_room, livekit.url, token))
+            transcriber.run(rtc_room, partial(connect, rtc_room, transcriber_url or livekit.url, token))
         )
         stack.push_async_callback(rtc_room.disconnect)
         stack.push_async_callback(_stop, transcriber, running)
@@ -220,7 +225,17 @@ async def meeting(
         stack.push_async_callback(store.aclose)
         people = await stack.enter_async_context(AsyncExitStack())
         yield Meeting(
-            livekit, room, recognizer, heard, transcriber, running, store, Said(), not hidden, people
+            livekit,
+            room,
+            recognizer,
+            heard,
+            transcriber,
+            rtc_room,
+            running,
+            store,
+            Said(),
+            not hidden,
+            people,
         )
 
 

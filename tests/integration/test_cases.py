@@ -14,6 +14,7 @@ from local.marked_speech import PlannedWord, synthesize
 from local.recognizer.faults import Faults
 from tests.conftest import LiveKit
 from tests.integration.meeting import marked, meeting
+from tests.integration.record import check_account, recorded
 
 pytestmark = pytest.mark.live
 
@@ -103,3 +104,31 @@ async def test_history_and_live_messages_join(livekit: LiveKit, tmp_path: Path) 
                 payload='{"after": "x"}',
             )
         assert all(isinstance(one, Segment) for one in room.heard.finals)
+
+
+@pytest.mark.timeout(200)
+async def test_case_17_the_recognizer_stops_reading(livekit: LiveKit, tmp_path: Path) -> None:
+    """Four people talk on: each track keeps a bounded stretch of audio, what falls off it is a gap.
+
+    Everything else is written when the recognizer reads again, and the books of all four balance.
+    """
+    settings = {"LEDGER_SECONDS": "10", "MAX_UTTERANCE_SECONDS": "5", "ANSWER_TIMEOUT": "3"}
+    names = ["anna", "ben", "cem", "dana"]
+    clips = [marked(tuple(range(100 * number, 100 * number + 40)), 5, 0.6) for number in range(4)]
+    async with meeting(livekit, tmp_path, settings=settings) as room:
+        people = [await room.join(name) for name in names]
+        talk = asyncio.gather(*(room.say_clip(*one) for one in zip(people, clips, strict=True)))
+        await recorded(room, lambda record: len(record.words) >= 20, timeout=15)
+        for _ in range(14):  # what is open is not read, and nothing is opened
+            room.recognizer.set_faults(Faults(stall_seconds=2, refuse_status=503, refuse_seconds=2))
+            await asyncio.sleep(1)
+        room.recognizer.set_faults(Faults())
+        await talk
+        last = {clip.words[-1].text for clip in clips}
+        record = await recorded(room, lambda record: last <= set(record.words), timeout=40)
+        assert check_account(room, record)
+        assert {gap.speaker.label for gap in record.breaks} == set(names)
+        for person in people:
+            await person.leave()
+        record = await recorded(room, lambda record: record.ends, timeout=20)
+        assert all(sums.balanced and sums.gap > 0 for sums in record.ends[-1].accounting)

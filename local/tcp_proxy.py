@@ -1,0 +1,105 @@
+"""A TCP proxy that can be broken on purpose: what lies between a client and a server that the net fails.
+
+    async with TcpProxy(server.port) as proxy:      # clients connect to proxy.url
+        proxy.cut()                                 # every connection breaks now
+        proxy.refuse()                              # and none is let in
+        proxy.accept()                              # until now
+
+Signalling and HTTP go through it, media (UDP) do not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Self
+
+CHUNK_BYTES = 65_536
+CONNECT_SECONDS = 5.0
+
+
+class TcpProxy:
+    """Forwards connections on a free port of 127.0.0.1 to `port` there."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._server: asyncio.Server | None = None
+        self._ends: set[asyncio.StreamWriter] = set()
+        self._refusing = False
+        self._delay_seconds = 0.0
+        self.connections = 0
+        """Connections that were let in so far."""
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        if self._server is None:
+            raise RuntimeError("the proxy is not running")
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    @property
+    def url(self) -> str:
+        """Its WebSocket address, for clients of a LiveKit server."""
+        return f"ws://127.0.0.1:{self.port}"
+
+    def cut(self) -> None:
+        """Break every connection, as a pulled cable would be noticed: by a reset."""
+        for end in self._ends:
+            end.transport.abort()
+
+    def refuse(self) -> None:
+        """Let no new connection in; those that are open stay."""
+        self._refusing = True
+
+    def accept(self) -> None:
+        """Take back `refuse`."""
+        self._refusing = False
+
+    def delay(self, seconds: float) -> None:
+        """Hold every piece of data back for so long, in both directions."""
+        self._delay_seconds = seconds
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._forward, "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
+            self.cut()
+            await server.wait_closed()
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection, until either side ends it or `cut` does."""
+        if self._refusing:
+            writer.transport.abort()
+            return
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        except OSError:  # a TimeoutError is one
+            writer.transport.abort()
+            return
+        self.connections += 1
+        ends = {writer, far_writer}
+        self._ends |= ends
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._pump(reader, far_writer), name="proxy there")
+                group.create_task(self._pump(far_reader, writer), name="proxy back")
+        finally:
+            self._ends -= ends
+            for end in ends:
+                end.transport.abort()
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(CHUNK_BYTES):
+                await asyncio.sleep(self._delay_seconds)
+                writer.write(data)
+                await writer.drain()
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
