@@ -25,7 +25,6 @@ class TcpProxy:
         self._server: asyncio.Server | None = None
         self._ends: set[asyncio.StreamWriter] = set()
         self._refusing = False
-        self._delay_seconds = 0.0
         self.connections = 0
         """Connections that were let in so far."""
 
@@ -54,10 +53,6 @@ class TcpProxy:
     def accept(self) -> None:
         """Take back `refuse`."""
         self._refusing = False
-
-    def delay(self, seconds: float) -> None:
-        """Hold every piece of data back for so long, in both directions."""
-        self._delay_seconds = seconds
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._forward, "127.0.0.1", 0)
@@ -96,7 +91,6 @@ class TcpProxy:
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while data := await reader.read(CHUNK_BYTES):
-                await asyncio.sleep(self._delay_seconds)
                 writer.write(data)
                 await writer.drain()
         except ConnectionError:
