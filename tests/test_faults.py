@@ -214,6 +214,9 @@ def test_trouble_and_its_end_are_read_from_statuses() -> None:
     ]
     assert told_trouble(messages, 100.0) == (1.5, ["the room"])
     assert told_trouble(messages, 103.0) == (None, [])
+    assert told_trouble([], 0.0) == (None, [])
+    next_life = Received(104.0, "agent", True, Envelope("room", "RM_2", 1, Status(State.LISTENING)))
+    assert told_trouble([*messages, next_life], 100.0) == (1.5, [])
 
 
 def test_what_a_listener_got_is_counted_for_each_life_of_the_room() -> None:

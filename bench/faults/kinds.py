@@ -74,6 +74,13 @@ async def _far_host(folder: Path) -> AsyncIterator[Site]:
         await asyncio.to_thread(host.__exit__, None, None, None)
 
 
+@asynccontextmanager
+async def _proxied(folder: Path) -> AsyncIterator[Site]:
+    """The workers' signalling goes through a proxy that can be broken; media do not."""
+    async with Site(folder, {"DRAIN_SECONDS": "0"}, proxied=True) as site:
+        yield site
+
+
 KINDS: Final[dict[str, Callable[[Path], AbstractAsyncContextManager[Site]]]] = {
     "plain": _plain,
     "hosts": _plain,
@@ -82,6 +89,7 @@ KINDS: Final[dict[str, Callable[[Path], AbstractAsyncContextManager[Site]]]] = {
     "postgres": _postgres,
     "small disk": _small_disk,
     "far host": _far_host,
+    "proxied": _proxied,
 }
 """Name of a kind -> its sites; rows under different names never share one."""
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Final
 
 from bench.faults.row import Act, Disturbance, FaultAbsent
 from bench.faults.scene import Scene
+
+RECONNECT_SECONDS: Final = 60.0
 
 
 def cut_for(seconds: float) -> Act:
@@ -39,5 +42,23 @@ def loss_for(seconds: float, share: float) -> Act:
         if host.lost == before:
             raise FaultAbsent("no packet was lost")
         return Disturbance(began, time.time())
+
+    return act
+
+
+def signalling_cut(seconds: float) -> Act:
+    """The worker's TCP connections to LiveKit are reset, and none is let in for so long; media go on."""
+
+    async def act(scene: Scene) -> Disturbance:
+        proxy = scene.site.proxy
+        assert proxy is not None
+        before, began = proxy.connections, time.time()
+        proxy.refuse()
+        proxy.cut()
+        await asyncio.sleep(seconds)
+        proxy.accept()
+        over = time.time()
+        await scene.until(lambda: proxy.connections > before, RECONNECT_SECONDS, "connection of the worker")
+        return Disturbance(began, over)
 
     return act

@@ -94,12 +94,19 @@ def told_trouble(messages: Sequence[Received], began: float) -> tuple[float | No
     """Seconds from `began` (Unix time) to the first status of trouble, or None; and whose never ended."""
     first: float | None = None
     troubled: dict[str, bool] = {}
+    lives = list(dict.fromkeys(message.envelope.session for message in messages))
+    latest = 0
     for message in messages:
-        if isinstance(message.item, Status) and message.arrived_at_wall >= began:
-            trouble = message.item.state is not State.LISTENING
+        if not isinstance(message.item, Status) or message.arrived_at_wall < began:
+            continue
+        trouble = message.item.state is not State.LISTENING
+        if trouble and first is None:
+            first = message.arrived_at_wall - began
+        seq = message.envelope.seq or latest
+        # an earlier life may have ended in trouble, and the word of one that leaves may come late
+        if message.envelope.session == lives[-1] and seq >= latest:
+            latest = seq
             troubled[message.item.speaker.label if message.item.speaker else "the room"] = trouble
-            if trouble and first is None:
-                first = message.arrived_at_wall - began
     return first, sorted(whom for whom, trouble in troubled.items() if trouble)
 
 

@@ -171,6 +171,8 @@ STORAGE: Final = [
 ]
 
 NETWORK: Final = [
+    Fault("worker's signalling cut", "proxied", network.signalling_cut(0.2), patience_seconds=60),
+    Fault("worker's signalling cut for 10 s", "proxied", network.signalling_cut(10), patience_seconds=60),
     Fault("5 % of the packets to and from the worker lost", "far host", network.loss_for(15, 0.05)),
     Fault("worker's network cut for 3 s", "far host", network.cut_for(3)),
     Fault(

@@ -26,6 +26,7 @@ from local.far_host import FarHost
 from local.livekit.server import LiveKitServer
 from local.postgres import Postgres
 from local.ready import ready_when
+from local.tcp_proxy import TcpProxy
 
 REGISTER_SECONDS = 60.0
 CONTROL_SECONDS = 5.0
@@ -41,6 +42,7 @@ class Site:
         settings: for the workers, beside the usual ones.
         postgres: the server that holds the record, if one does.
         far: the host where the workers run, if it is another one.
+        proxied: the workers reach LiveKit's signalling and API through a proxy that can be broken.
     """
 
     def __init__(
@@ -50,10 +52,13 @@ class Site:
         *,
         postgres: Postgres | None = None,
         far: FarHost | None = None,
+        proxied: bool = False,
     ) -> None:
         self.folder = folder
         self.postgres = postgres
         self.far = far
+        self.proxy: TcpProxy | None = None
+        self._proxied = proxied
         self.livekit = LiveKitServer(
             log_file=folder / "livekit.log",
             address=far.near_address if far else "127.0.0.1",
@@ -74,6 +79,8 @@ class Site:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.livekit)
             prefer(self.livekit.pid)
+            if self._proxied:
+                self.proxy = await stack.enter_async_context(TcpProxy(self.livekit.port))
             self._recognizer = await stack.enter_async_context(
                 scripted_recognizer(self.folder, host="0.0.0.0" if self.far else "127.0.0.1")
             )
@@ -139,7 +146,8 @@ class Site:
 
     def _subject(self) -> Subject:
         ours = our_worker()
-        url = {"LIVEKIT_URL": self._seen_from_workers(self.livekit.url)}
+        livekit = self.proxy.url if self.proxy else self._seen_from_workers(self.livekit.url)
+        url = {"LIVEKIT_URL": livekit}
         return Subject(ours.name, ours.command, env={"LOG_FORMAT": "json", **url, **self._settings})
 
     def _seen_from_workers(self, url: str) -> str:
