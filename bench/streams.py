@@ -49,7 +49,7 @@ class Reader:
     """One open stream."""
 
     last_seq: int = 0
-    bytes: int = 0
+    received_bytes: int = 0
     in_order: bool = True
     arrived: dict[int, float] = field(default_factory=dict)
     """Number of a live item -> when it was here."""
@@ -145,7 +145,7 @@ async def follow(http: aiohttp.ClientSession, url: str, reader: Reader, live_fro
         answer.raise_for_status()
         rest = b""
         async for piece in answer.content.iter_any():
-            reader.bytes += len(piece)
+            reader.received_bytes += len(piece)
             block, found, rest = (rest + piece).rpartition(b"\n\n")
             if found:
                 reader.take(block, live_from)
@@ -187,7 +187,7 @@ async def measure(
         "readers": readers,
         "items": len(items),
         "words": sum(len(one.words) for one in items if isinstance(one, Segment)),
-        "record_bytes": all_readers[0].bytes,
+        "record_bytes": all_readers[0].received_bytes,
         "replay_all_seconds": round(replay_seconds, 2),
         "replay_cpu_seconds": round(replay_cpu, 2),
         "live_items": len(stored),
