@@ -129,7 +129,7 @@ def test_audio_that_waits_in_the_buffer_is_old() -> None:
     assert stall == pytest.approx((10.51, 11.6))
 
 
-@pytest.mark.parametrize(("lost", "gaps"), [(0, []), (4, []), (8, [(10.0, 10.5)])])
+@pytest.mark.parametrize(("lost", "gaps"), [(0, []), (3, []), (8, [(10.0, 10.5)])])
 def test_a_short_hole_is_a_gap_when_packets_were_lost_in_it(
     lost: int, gaps: list[tuple[float, float]]
 ) -> None:
