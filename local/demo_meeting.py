@@ -28,6 +28,7 @@ from local.live_track import Pcm
 from local.service_client import CreatedRoom
 from local.speakers import RoomSpeaker, listening
 
+POLL_SECONDS: Final = 0.1
 HEARD_SECONDS: Final = 60.0
 """From joining until the transcriber has subscribed."""
 FINALS_SECONDS: Final = 15.0
@@ -66,6 +67,25 @@ class Meeting:
     ) -> None:
         await self._stack.aclose()
 
+    async def transcriber_came(self) -> None:
+        """Returns when a transcriber is in the room: who comes earlier has said things that nobody heard.
+
+        Raises:
+            LocalPartError: none came in time.
+        """
+        try:
+            async with asyncio.timeout(HEARD_SECONDS):
+                while not await self.parts.service.transcribes(self.room.name):  # noqa: ASYNC110
+                    await asyncio.sleep(POLL_SECONDS)
+        except TimeoutError as error:
+            raise self._nobody_came() from error
+
+    def _nobody_came(self) -> LocalPartError:
+        return LocalPartError(
+            f"no transcriber came into the room within {HEARD_SECONDS:g} s; is the machine very busy? "
+            f"See {self.parts.folder / 'worker.log'}"
+        )
+
     async def join(self, role: str, token: str) -> RoomSpeaker:
         """One of the two comes in; returns when the transcriber hears the microphone."""
         voice = await self._stack.enter_async_context(RoomSpeaker(dtx=True))
@@ -73,11 +93,7 @@ class Meeting:
         try:
             await voice.microphone.heard(timeout=HEARD_SECONDS)
         except TimeoutError as error:
-            worker = self.parts.folder / "worker.log"
-            raise LocalPartError(
-                f"no transcriber came into the room within {HEARD_SECONDS:g} s; is the machine very busy? "
-                f"See {worker}"
-            ) from error
+            raise self._nobody_came() from error
         self.voices[role] = voice
         return voice
 
@@ -95,11 +111,12 @@ class Meeting:
 
 
 async def hold(meeting: Meeting, say: Callable[[str], None]) -> DemoResult:
-    """The two come in, talk, and leave; returns when the session has ended.
+    """The two come in after the transcriber, talk, and leave; returns when the session has ended.
 
     Raises:
         ExceptionGroup of LocalPartError: somebody could not join, or no transcriber came.
     """
+    await meeting.transcriber_came()
     async with asyncio.TaskGroup() as group:
         group.create_task(meeting.join(INTERVIEWER, meeting.room.interviewer_token), name="interviewer joins")
         group.create_task(meeting.join(CANDIDATE, meeting.room.candidate_token), name="candidate joins")

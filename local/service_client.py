@@ -77,6 +77,11 @@ class ServiceClient:
         """The record of the room, as JSON."""
         return await self._call("GET", self.room_path(room) + "/transcript?format=json")
 
+    async def transcribes(self, room: str) -> bool:
+        """True while a transcriber is in the room and lives."""
+        status = await self._call("GET", self.room_path(room) + "/status")
+        return bool(status["transcription"] == "running")
+
     def room_path(self, room: str) -> str:
         """Where a room is."""
         return f"/rooms/{quote(room, safe='')}"
