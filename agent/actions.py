@@ -22,6 +22,7 @@ ACTIONS = frozenset(
         "successor_here",
         "successor_missing",
         "room_renewed",
+        "track_asked_anew",
         "track_started",
         "track_ended",
         "track_failed",

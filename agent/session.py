@@ -166,10 +166,8 @@ class Session:
             services.append(group.create_task(self._be_present(late=begun is None), name="heartbeat"))
             consumer = group.create_task(self._consume(), name="room events")
             ticker = group.create_task(self._keep_time(), name="session clock")
-            log.info(
-                "session started",
-                extra={"action": "session_started", "epoch": begun.opened.epoch if begun else 0},
-            )
+            epoch = begun.opened.epoch if begun else 0
+            log.info("session started", extra={"action": "session_started", "epoch": epoch})
             self._recorder.record(Status(State.LISTENING))
             self._events.subscribe()
             await self._stopping.wait()
@@ -274,6 +272,7 @@ class Session:
             if now - sums_at >= SUMS_SECONDS:
                 sums_at = now
                 self._recorder.save_accounting(self._accounting())
+                self._events.look_again()
             if now - self._unheard.began >= RETURN_SECONDS:
                 self._tell_unheard()
             if self._recorder.fenced.is_set():

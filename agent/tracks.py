@@ -32,6 +32,8 @@ RECEPTION_SECONDS = 0.5
 """How often it is looked whether a track's packets arrive."""
 STALL_TOLD_SECONDS = 1.5
 """A stall that lasts so long is told while it lasts."""
+ENDED_REMEMBERED = 100
+"""Tracks of which it is known when they ended, for those that come back."""
 RESTART_SECONDS = 1.0
 """A track whose task failed is begun anew after so long."""
 
@@ -92,6 +94,8 @@ class Tracks:
         self._finished = finished
         self._running: dict[str, _Track] = {}
         self._ending: list[_Track] = []
+        self._ended: dict[str, float] = {}
+        """Sid -> room time up to which a track was heard that may come back."""
         self._closing = False
         self._statuses = Statuses()
         self._outage = Outage()
@@ -114,13 +118,16 @@ class Tracks:
     def start(self, event: TrackStarted, speaker: Speaker, unheard_since: float | None = None) -> None:
         """Transcribe a track; the same track again changes nothing, a new object of it begins anew.
 
-        `unheard_since`: room time from which nobody has heard it.
+        `unheard_since`: room time from which nobody has heard it; by default from its end here, if it ended.
         """
         known = self._running.get(event.track_sid)
         if known is not None:
             if known.event.track is event.track:
                 return
             self.end(event.track_sid)  # a full reconnect brings a new object
+        awaited = any(hole.track_sid == event.track_sid for hole in self._outage.missing)
+        if unheard_since is None and not awaited:
+            unheard_since = self._ended.pop(event.track_sid, None)
         machine = TrackMachine(
             speaker,
             event.track_sid,
@@ -162,6 +169,10 @@ class Tracks:
             return
         self._not_received(track, track.reception.stop(self._clock.now()))
         track.task.gone(tail_seconds)
+        if track.task.machine.timeline.heard and not track.is_muted:
+            self._ended[track_sid] = track.heard_until
+        if len(self._ended) > ENDED_REMEMBERED:
+            del self._ended[next(iter(self._ended))]
         self._ending.append(track)
         self._outage.ended(track, self._clock.now())
         log.info("track ended", extra={"action": "track_ended", "track_sid": track_sid})

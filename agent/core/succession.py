@@ -14,6 +14,8 @@ from agent.core.model import Gap, Reason, Speaker
 
 LEAST_GAP_SECONDS = 0.05
 """A frame's length: less is no gap."""
+JOINING_SECONDS = 1.0
+"""Whoever comes just before the first transcriber is heard as soon as one who comes just after: no gap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,9 @@ class Unheard:
             mark.track_sid: _settled(mark, settled) for mark in (marks.tracks if marks is not None else ())
         }
         since = marks.at if marks is not None else 0.0
-        self._present = {sid: max(joined, since, 0.0) for sid, joined in present.items()}
+        least = 0.0 if marks is not None else JOINING_SECONDS
+        here = {sid: max(joined, since, 0.0) for sid, joined in present.items()}
+        self._present = {sid: joined for sid, joined in here.items() if now - joined >= least}
         self.began = now
         """Room time."""
 

@@ -54,6 +54,8 @@ class RoomEvents:
         self._room = room
         self._exclude_kinds = exclude_kinds
         self._exclude_sources = exclude_sources
+        self._silent: set[str] = set()
+        """Sids that had no audio at the last look; asked for when they have none at the next one either."""
         self._sid = ""
         self._renewed = False
         self.queue: asyncio.Queue[RoomEvent] = asyncio.Queue(QUEUE_SIZE)
@@ -79,6 +81,24 @@ class RoomEvents:
         for participant in self._room.remote_participants.values():
             for publication in participant.track_publications.values():
                 self._on_published(publication, participant)
+
+    def look_again(self) -> None:
+        """Ask anew for audio that should be here and is not; call now and then.
+
+        After a full reconnect LiveKit can take a track away that it has just given, or give one that it does
+        not know yet: then nothing more is told of it.
+        """
+        silent = {
+            publication.sid: publication
+            for participant in self._room.remote_participants.values()
+            for publication in participant.track_publications.values()
+            if publication.track is None and self._wanted(publication, participant)
+        }
+        for sid in silent.keys() & self._silent:
+            log.warning("asking anew for a track", extra={"action": "track_asked_anew", "track_sid": sid})
+            silent[sid].set_subscribed(False)
+            silent[sid].set_subscribed(True)
+        self._silent = set(silent) - self._silent
 
     def superseded(self) -> bool:
         """True when the server was restarted (the room has another sid) and brought another transcriber."""

@@ -72,6 +72,8 @@ def test_two_tracks_of_one_person_keep_their_own_marks() -> None:
 def test_who_came_when_nobody_was_there_is_unheard_since_then() -> None:
     """Newcomers between two transcribers, and everybody in a room that never had one."""
     assert Unheard(None, {}, {"TR_a": 4.0}, now=36.0).begin("TR_a", "ada", muted=False) == (4.0, None)
+    just_before = Unheard(None, {}, {"TR_a": 35.2}, now=36.0)
+    assert just_before.begin("TR_a", "ada", muted=False) is None
     late = Unheard(left(at=30.0), {}, {"TR_a": 33.0, "TR_b": 4.0}, now=36.0)
     assert late.begin("TR_a", "ada", muted=False) == (33.0, None)
     assert late.begin("TR_b", "bob", muted=False) == (30.0, None)

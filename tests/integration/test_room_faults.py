@@ -299,3 +299,20 @@ async def test_mute_unmute_and_another_source_in_mid_utterance(livekit: LiveKit,
         assert {segment.speaker.label for segment in record.segments} == {"interviewer"}
         assert len(cut) >= 2
         assert streams() == 1
+
+
+async def test_audio_that_was_taken_away_is_asked_for_again(livekit: LiveKit, tmp_path: Path) -> None:
+    """LiveKit ends a subscription and says no more: it is heard again, and the time between is a gap."""
+    async with meeting(livekit, tmp_path) as room:
+        anna = await room.join("anna", role="interviewer")
+        await room.say(anna, range(5))
+        await room.all_written()
+        (publication,) = room.transcriber_room.remote_participants["anna"].track_publications.values()
+        publication.set_subscribed(False)
+        await room.heard.wait_until(lambda: bool(room.heard.gaps), timeout=20)
+        await room.say(anna, range(5, 10))
+        await room.all_written()
+        room.check_words()
+        (gap,) = room.heard.gaps
+        assert 2 < gap.end - gap.start < 12
+        assert streams() == 1
