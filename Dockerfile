@@ -4,7 +4,8 @@
 #     docker run --env-file .env interview-transcription                                    # the worker
 #     docker run --env-file .env -e HOST=0.0.0.0 -p 8000:8000 interview-transcription python token_service.py
 #
-# A stopped worker lets its meetings go on for DRAIN_SECONDS, so give `docker stop` a longer --time than that.
+# A stopped worker lets its meetings go on for DRAIN_SECONDS and then needs up to a minute more: give `docker stop`
+# 90 s longer than that by --time.
 
 FROM python:3.11-slim-bookworm AS packages
 COPY requirements/runtime.txt .
@@ -22,7 +23,7 @@ COPY agent agent
 COPY worker.py token_service.py ./
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 LOG_FORMAT=json
 USER transcriber
-# transcripts, when DATABASE_URL is left at SQLite
+# transcripts, when DATABASE_URL is left at SQLite, and what waits for a database that is away
 VOLUME /app/data
 # 8081: health of the worker; 8000: token service
 EXPOSE 8081 8000
