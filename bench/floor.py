@@ -16,6 +16,9 @@ from livekit import rtc
 
 from agent.rtc.connect import connect
 
+JOINED = "receiving"
+"""What it says once it is in its rooms."""
+
 
 class Floor:
     """Drains every audio track of its rooms."""
@@ -58,6 +61,7 @@ async def run(url: str, tokens: list[str]) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told_to_stop.set)
     floor = Floor()
     rooms = [await floor.join(url, token) for token in tokens]
+    print(JOINED, flush=True)
     await told_to_stop.wait()
     print(json.dumps({"received_seconds": floor.samples / 16_000}), flush=True)
     await floor.stop()

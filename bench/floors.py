@@ -11,11 +11,14 @@ from types import TracebackType
 from typing import Self
 
 from agent.errors import LocalPartError
+from bench.floor import JOINED
 from bench.measure import cpu_seconds, program
 from local.child import Child
 from local.livekit.server import LiveKitServer
-from local.ready import ROOT
+from local.ready import ROOT, ready_when
 from local.speakers import participant_token
+
+JOIN_SECONDS = 30.0
 
 
 class Floors:
@@ -35,6 +38,13 @@ class Floors:
         self._together = (
             [await self._start("floor-all", self._rooms)] if len(self._rooms) > 1 else self._a_room
         )
+        for child in {*self._a_room, *self._together}:
+            await ready_when(
+                child,
+                lambda child=child: JOINED in child.log_tail(1),
+                seconds=JOIN_SECONDS,
+                what="in its rooms",
+            )
         return self
 
     async def __aexit__(

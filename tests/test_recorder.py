@@ -20,7 +20,7 @@ from agent.recorder import Begun, Listeners, Patience, Recorder
 from agent.sinks.protocol import Outgoing
 from agent.store.pickup import Picker
 from agent.store.protocol import Origin, Stored
-from agent.store.spool import Spool, new_head, spool_files
+from agent.store.spool import Spool, claimed, new_head, spool_files
 from agent.store.sql import SqlStore
 from local.postgres import Postgres
 from tests.conftest import ROOT
@@ -115,6 +115,18 @@ async def recording(
     finally:
         await rig.store.aclose()
         await rig.reader.aclose()
+        await let_go(folder)
+
+
+async def let_go(folder: Path) -> None:
+    """Death frees a process's files at once; here the thread that writes may hold one a moment longer."""
+    async with asyncio.timeout(10):
+        for path in spool_files(folder):
+            while path.exists():
+                with claimed(path) as file:
+                    if file is not None:
+                        break
+                await asyncio.sleep(0.01)
 
 
 def said(number: int) -> Segment:
