@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Literal
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
+from agent.clock import timestamp
 from agent.errors import LiveKitError
 from agent.http.answers import Problem
 from agent.http.auth import anyone
@@ -53,5 +53,5 @@ async def health(service: CurrentService) -> Healthy:
     except LiveKitError as error:
         # whatever is wrong with LiveKit, this service cannot do its work
         raise LiveKitError(str(error), status=503) from error
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    now = timestamp()
     return Healthy(livekit_url=service.settings.livekit_url, timestamp=now)

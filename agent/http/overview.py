@@ -6,11 +6,12 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from fastapi import APIRouter, Depends, HTTPException
+from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse, Response
 from livekit import api
 from pydantic import Field
 
+from agent.clock import timestamp
 from agent.core.analytics import analyse
 from agent.errors import LiveKitError
 from agent.http.auth import reader_of_room
@@ -19,7 +20,7 @@ from agent.http.livekit import LiveKit
 from agent.http.paths import NamedRoom
 from agent.http.record import SessionShape
 from agent.http.service import CurrentService
-from agent.http.sessions import ANSWERS, NamedSession, found_session, head, read_record
+from agent.http.sessions import ANSWERS, NamedSession, found_session, head, no_transcript, read_record
 from agent.store.protocol import SessionInfo
 
 router = APIRouter(tags=["transcripts"], dependencies=[Depends(reader_of_room)], responses=ANSWERS)
@@ -57,7 +58,7 @@ async def read_status(name: NamedRoom, service: CurrentService, session: NamedSe
         if living is not None and (info is None or living.sid != info.session):
             return JSONResponse({**_new(living), "transcription": "waiting", "written_at": None})
     if info is None:
-        raise HTTPException(404, "No transcript of this room.")
+        raise no_transcript()
     if info.ended_at is not None:
         return _status(info, "ended")
     watched = (await service.store.watched([info.session]))[info.session]
@@ -101,7 +102,7 @@ def _new(room: api.Room) -> dict[str, Any]:
     return {
         "room": room.name,
         "session": room.sid,
-        "started_at": created.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "started_at": timestamp(created),
         "ended_at": None,
         "last_seq": 0,
         "state": None,

@@ -36,8 +36,13 @@ async def found_session(store: Reader, room: str, session: str | None) -> Sessio
     """
     info = await store.find_session(room, session)
     if info is None:
-        raise HTTPException(404, "No transcript of this room.")
+        raise no_transcript()
     return info
+
+
+def no_transcript() -> HTTPException:
+    """The answer for a room of which nothing is stored."""
+    return HTTPException(404, "No transcript of this room.")
 
 
 def head(info: SessionInfo) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from contextlib import aclosing
 from math import inf
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import AfterValidator
 from starlette.responses import Response, StreamingResponse
@@ -24,6 +24,7 @@ from agent.http.auth import REFUSALS, Participant, listener_of_room
 from agent.http.paths import HEAD, NamedRoom
 from agent.http.reading import Reading, lingers_seconds
 from agent.http.service import CurrentService
+from agent.http.sessions import no_transcript
 from agent.http.stream_events import Position, read_id
 from agent.store.protocol import RoomLife
 
@@ -95,7 +96,7 @@ async def follow_room(
     asked = _position(last_event_id, after, session)
     lives = await service.store.lives(name, asked.session)
     if not lives and session is not None:
-        raise HTTPException(404, "No transcript of this room.")
+        raise no_transcript()
     reached = asked.seq if lives and asked.seq <= lives[0].last_seq else 0
     if not lives and asked.session is not None:
         lives = await service.store.lives(
