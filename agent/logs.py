@@ -20,6 +20,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from agent.clock import timestamp
 from agent.settings import Settings
 
 _bound: ContextVar[Mapping[str, Any]] = ContextVar("log fields", default=MappingProxyType({}))
@@ -172,9 +173,7 @@ class _Json(_Formatter):
 
 
 def _time(record: logging.LogRecord) -> str:
-    return (
-        datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    )
+    return timestamp(datetime.fromtimestamp(record.created, UTC))
 
 
 def _word(value: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 
@@ -12,10 +11,7 @@ from agent.core.exports import FORMATS
 from agent.core.model import Segment, Speaker, Word
 from agent.store import open_store
 from agent.store.protocol import Stored
-from bench.service import free_port
-from local.child import Child
-from local.ready import ROOT, ready_when
-from local.surroundings import clean_environment
+from bench.served import served
 
 HOURS = 3
 WORDS = 40_000
@@ -38,25 +34,11 @@ async def measure_exports(folder: Path) -> dict[str, tuple[float, ...]]:
     """
     url = f"sqlite:///{folder / 'exports.db'}"
     await _fill(url)
-    port = free_port()
-    child = await Child.start(
-        [sys.executable, str(ROOT / "token_service.py")],
-        name="token service",
-        log_file=folder / "exports.log",
-        env=clean_environment({"HOST": "127.0.0.1", "PORT": str(port), "DATABASE_URL": url}),
-        cwd=folder,
-    )
     limit = aiohttp.ClientTimeout(total=CALL_SECONDS)
-    async with child, aiohttp.ClientSession(f"http://127.0.0.1:{port}", timeout=limit) as http:
-
-        async def answers() -> bool:
-            try:
-                async with http.get("/rooms/long/status") as answer:
-                    return answer.status == 200
-            except aiohttp.ClientConnectionError:
-                return False
-
-        await ready_when(child, answers, seconds=30)
+    async with (
+        served(folder, {"DATABASE_URL": url}) as (_, address),
+        aiohttp.ClientSession(address, timeout=limit) as http,
+    ):
         calls = {name: f"/rooms/long/transcript?format={name}" for name in FORMATS}
         calls["analytics"] = "/rooms/long/analytics"
         return {name: tuple([await _timed(http, path) for _ in range(TRIES)]) for name, path in calls.items()}

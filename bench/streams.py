@@ -12,11 +12,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,9 +27,7 @@ from agent.store import open_store
 from agent.store.protocol import Store, Stored
 from bench.figures import spread
 from bench.measure import cpu_seconds, program, usage
-from local.child import Child
-from local.ready import ROOT, ready_when
-from local.surroundings import clean_environment
+from bench.served import served
 
 ROOM, SESSION, STARTED = "bench", "RM_bench", "2026-11-25T10:00:00.000Z"
 WORDS_A_SEGMENT = 12
@@ -112,33 +108,6 @@ def _segment(number: int, start: float) -> Segment:
     )
 
 
-@asynccontextmanager
-async def service(folder: Path, database_url: str, readers: int) -> AsyncIterator[tuple[Child, str]]:
-    """`token_service.py` and its address."""
-    log = folder / "service.log"
-    settings = {
-        "HOST": "127.0.0.1",
-        "PORT": "0",
-        "DATABASE_URL": database_url,
-        "MAX_STREAMS": str(readers),
-    }
-    child = await Child.start(
-        [sys.executable, str(ROOT / "token_service.py")],
-        name="token service",
-        log_file=log,
-        env=clean_environment(settings),
-        cwd=folder,  # no .env there
-    )
-
-    def port() -> str:
-        found = re.search(r"action=service_started .*port=(\d+)", log.read_text()) if log.exists() else None
-        return found[1] if found else ""
-
-    async with child:
-        await ready_when(child, lambda: port() != "", seconds=60)
-        yield child, f"http://127.0.0.1:{port()}"
-
-
 async def follow(http: aiohttp.ClientSession, url: str, reader: Reader, live_from: int) -> None:
     """Read one stream until cancelled."""
     async with http.get(f"{url}/rooms/{ROOM}/stream") as answer:
@@ -158,11 +127,11 @@ async def measure(
 ) -> dict[str, Any]:
     """All figures."""
     async with AsyncExitStack() as stack:
-        store = open_store(database_url)
-        stack.push_async_callback(store.aclose)
+        store = await stack.enter_async_context(aclosing(open_store(database_url)))
         items = record(hours)
         await _fill(store, items)
-        child, url = await stack.enter_async_context(service(folder, database_url, readers))
+        settings = {"DATABASE_URL": database_url, "MAX_STREAMS": str(readers)}
+        child, url = await stack.enter_async_context(served(folder, settings))
         http = await stack.enter_async_context(_client())
         all_readers = [Reader() for _ in range(readers)]
         pid = program(child.pid)

@@ -16,6 +16,7 @@ from typing import Final
 from agent.errors import LocalPartError
 from local.child import Child
 from local.livekit.server import LiveKitServer
+from local.ports import free_port
 from local.ready import ROOT, died, ready_when
 from local.service_client import ServiceClient
 from local.surroundings import clean_environment
@@ -134,10 +135,7 @@ def _service_port(wanted: int | None) -> int:
         return wanted if wanted is not None else USUAL_PORT
     if wanted is not None:
         raise LocalPartError(f"port {wanted} is taken; choose another one with --port, or leave it out")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return free_port()
 
 
 def _is_free(port: int) -> bool:

@@ -12,7 +12,6 @@ import os
 import pwd
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -27,6 +26,7 @@ import psutil
 
 from agent.errors import LocalPartError
 from local.child import kept
+from local.ports import free_port
 
 _COMMAND_SECONDS = 60
 _USER = "tester"
@@ -41,7 +41,7 @@ class Postgres:
         self._runner = runner
         """Goes before each command: makes root another user."""
         self._password = secrets.token_urlsafe(16)
-        self._port = _free_port()
+        self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @classmethod
@@ -246,10 +246,3 @@ def _in_own_loop(work: Coroutine[Any, Any, None]) -> None:
     """Run it beside the test's own event loop, if there is one."""
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, work).result()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -25,6 +25,7 @@ from agent.store.sql import SqlStore
 from local.postgres import Postgres
 from tests.conftest import ROOT
 from tests.contract.record import ADA, END, STARTED, segment, sums, window
+from tests.sqlite import locked
 
 ROOM, SID = "room", "RM_1"
 QUICK = Patience(
@@ -158,17 +159,6 @@ def own_postgres() -> Iterator[Postgres]:
         yield server
 
 
-@asynccontextmanager
-async def locked(file: Path) -> AsyncIterator[None]:
-    """Another program holds the database's lock for longer than anybody waits."""
-    other = sqlite3.connect(file, isolation_level=None)
-    other.execute("BEGIN EXCLUSIVE")
-    try:
-        yield
-    finally:
-        other.close()
-
-
 async def test_items_are_stored_before_they_are_shown(file: Path, folder: Path) -> None:
     """With the store there, each item is shown with the number under which it is stored; no spool is made."""
     async with recording(f"sqlite:///{file}", folder) as rig:
@@ -184,7 +174,7 @@ async def test_a_locked_database(file: Path, folder: Path) -> None:
     async with recording(f"sqlite:///{file}", folder) as rig:
         rig.say(1)
         await rig.recorder.drain(5.0)
-        async with locked(file):
+        with locked(file):
             rig.say(2, 3)
             await rig.until(lambda: rig.told, QUICK.publish_after_seconds + 0.5)
             assert rig.shown_texts() == words(1, 2, 3)
@@ -204,7 +194,7 @@ async def test_a_locked_database(file: Path, folder: Path) -> None:
 async def test_silence_is_noticed_too(file: Path, folder: Path) -> None:
     """Nobody speaks while the store goes away: the room is told all the same."""
     async with recording(f"sqlite:///{file}", folder) as rig:
-        async with locked(file):
+        with locked(file):
             await rig.until(lambda: rig.told, QUICK.probe_seconds + QUICK.publish_after_seconds + 0.5)
         await rig.until(lambda: rig.told_back)
 
@@ -325,7 +315,7 @@ async def test_a_late_beginning_of_a_known_session(file: Path, folder: Path) -> 
         first.say(1, 2)
         await first.recorder.drain(5.0)
     async with recording(url, folder, opened=False) as rig:
-        async with locked(file):
+        with locked(file):
             assert await rig.recorder.begun(0.2) is None
             rig.say(3)
             await rig.until(lambda: rig.told)
@@ -348,7 +338,7 @@ async def test_a_long_outage_is_on_disk_not_in_memory(file: Path, folder: Path) 
         await say_slowly(rig, range(1, 601))
     # the block has ended the recorder as a dying process does: the next one takes the spool in
     async with recording(f"sqlite:///{file}", folder, LONG) as rig:
-        async with locked(file):
+        with locked(file):
             await rig.until(lambda: rig.told)
             await say_slowly(rig, range(601, 1001))
         assert await rig.recorder.drain(20.0)
@@ -371,7 +361,7 @@ async def locked_from_the_start(file: Path) -> AsyncIterator[None]:
     store = SqlStore(f"sqlite:///{file}")
     await store.migrate()
     await store.aclose()
-    async with locked(file):
+    with locked(file):
         yield
 
 
@@ -381,7 +371,7 @@ async def test_what_no_place_takes_becomes_a_gap(file: Path, folder: Path) -> No
     async with recording(f"sqlite:///{file}", folder, small, max_bytes=1) as rig:
         rig.say(1)
         await rig.recorder.drain(5.0)
-        async with locked(file):
+        with locked(file):
             await rig.until(lambda: rig.told)
             rig.recorder.record(window(7))
             rig.say(*range(2, 32))
@@ -439,7 +429,7 @@ async def test_a_killed_job_loses_nothing(file: Path, folder: Path) -> None:
     store = SqlStore(url)
     opened = await store.open_session(ROOM, SID, STARTED)
     await store.write(SID, opened.epoch, [Stored(1, said(1))])
-    async with locked(file):
+    with locked(file):
         job = subprocess.Popen(  # noqa: ASYNC220
             [sys.executable, "-m", "tests.dying_recorder", url, str(folder)], cwd=ROOT, env=dict(os.environ)
         )
@@ -459,7 +449,7 @@ async def test_the_end_is_spooled_when_the_recorder_ends(file: Path, folder: Pat
     url = f"sqlite:///{file}"
     async with AsyncExitStack() as stack:
         async with recording(url, folder) as rig:
-            await stack.enter_async_context(locked(file))
+            stack.enter_context(locked(file))
             rig.say(1)
             rig.recorder.record(END)
         assert len(spool_files(folder)) == 1
@@ -477,7 +467,7 @@ async def test_a_spool_that_cannot_be_read_back(
 ) -> None:
     """The disk fails under the spool: what memory has is stored; what only the disk has stays there."""
     async with recording(f"sqlite:///{file}", folder, LONG) as rig:
-        async with locked(file):
+        with locked(file):
             await rig.until(lambda: rig.told)
             await say_slowly(rig, range(1, 501))
 

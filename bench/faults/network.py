@@ -4,39 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Final
 
 from bench.faults.row import Act, Disturbance, FaultAbsent
 from bench.faults.scene import Scene
+from local.far_host import FarHost
 
 RECONNECT_SECONDS: Final = 60.0
 
 
 def cut_for(seconds: float) -> Act:
     """No packet gets through in either direction for so long."""
-
-    async def act(scene: Scene) -> Disturbance:
-        host = scene.site.far
-        assert host is not None
-        before, began = host.lost, time.time()
-        host.cut()
-        await asyncio.sleep(seconds)
-        host.heal()
-        if host.lost == before:
-            raise FaultAbsent("no packet was lost")
-        return Disturbance(began, time.time())
-
-    return act
+    return _broken_for(seconds, lambda host: host.cut())
 
 
 def loss_for(seconds: float, share: float) -> Act:
     """This share (0..1) of all packets is lost for so long."""
+    return _broken_for(seconds, lambda host: host.lose(share))
 
+
+def _broken_for(seconds: float, breaks: Callable[[FarHost], None]) -> Act:
     async def act(scene: Scene) -> Disturbance:
         host = scene.site.far
         assert host is not None
         before, began = host.lost, time.time()
-        host.lose(share)
+        breaks(host)
         await asyncio.sleep(seconds)
         host.heal()
         if host.lost == before:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+from bench.faults.cast import CastVoice
 from bench.faults.row import Disturbance
 from bench.faults.scene import MID_WORD_SECONDS, Scene
 
@@ -21,27 +22,12 @@ async def mutes(scene: Scene) -> Disturbance:
 
 async def republishes(scene: Scene) -> Disturbance:
     """The track is taken away in mid word, and another one published at once."""
-    ben = scene.voices["ben"]
-    began = time.time()
-    await ben.order("unpublish")
-    await ben.order("publish")
-    await ben.order("heard")
-    over = time.time()
-    scene.excuse("ben", began, over + MID_WORD_SECONDS)
-    return Disturbance(began, over)
+    return await _does(scene, scene.voices["ben"], "unpublish", "publish", "heard", began=time.time())
 
 
 async def rejoins(scene: Scene) -> Disturbance:
     """Leaves in mid word and is back after a second, under the same identity."""
-    ben = scene.voices["ben"]
-    began = time.time()
-    await ben.order("leave")
-    await asyncio.sleep(1)
-    await ben.order("join")
-    await ben.order("heard")
-    over = time.time()
-    scene.excuse("ben", began, over + MID_WORD_SECONDS)
-    return Disturbance(began, over)
+    return await _does(scene, scene.voices["ben"], "leave", 1.0, "join", "heard", began=time.time())
 
 
 async def leaves(scene: Scene) -> Disturbance:
@@ -75,10 +61,16 @@ async def joins_twice(scene: Scene) -> Disturbance:
 
 async def _takes_over(scene: Scene, killed_at: float | None) -> Disturbance:
     fresh = await scene.new_voice("ben")
-    began = killed_at or time.time()
-    await fresh.order("join")
-    await fresh.order("talk")
-    await fresh.order("heard")
+    return await _does(scene, fresh, "join", "talk", "heard", began=killed_at or time.time())
+
+
+async def _does(scene: Scene, ben: CastVoice, *steps: str | float, began: float) -> Disturbance:
+    """Carry out orders, and wait the seconds between them; ben cannot be heard from `began` to their end."""
+    for step in steps:
+        if isinstance(step, str):
+            await ben.order(step)
+        else:
+            await asyncio.sleep(step)
     over = time.time()
     scene.excuse("ben", began, over + MID_WORD_SECONDS)
     return Disturbance(began, over)

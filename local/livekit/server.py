@@ -20,6 +20,7 @@ from livekit import api
 from agent.errors import LocalPartError
 from local.child import Child
 from local.livekit.binary import Progress, find_or_build, to_stderr
+from local.ports import free_port
 
 _START_SECONDS = 20
 """Bound of one start; it takes about 0.2 s."""
@@ -99,7 +100,7 @@ class LiveKitServer:
         """
         binary = await find_or_build(self._progress)
         for attempt in range(1, _TRIES + 1):
-            self.port = self._chosen_port or _free_port(socket.SOCK_STREAM)
+            self.port = self._chosen_port or free_port()
             try:
                 await self._start_once(binary)
                 self._chosen_port = self.port
@@ -193,7 +194,7 @@ class LiveKitServer:
                 "use_external_ip": False,
                 "enable_loopback_candidate": True,
                 "ips": {"includes": [f"{self._address}/32"]},
-                "udp_port": _free_port(socket.SOCK_DGRAM),
+                "udp_port": free_port(socket.SOCK_DGRAM),
                 "tcp_port": 0,  # it would be bound on all addresses
                 # with none given, clients are sent to public STUN servers; nothing answers here, and nothing
                 # needs to (it must not be the media port: libwebrtc then takes media for STUN answers)
@@ -220,10 +221,3 @@ async def _knows_our_key(client: api.LiveKitAPI) -> bool:
     except (aiohttp.ClientError, api.TwirpError):
         return False
     return True
-
-
-def _free_port(kind: socket.SocketKind) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -181,6 +181,18 @@ def written(segments: Iterable[Segment]) -> list[str]:
     return [word.text for segment in segments for word in segment.words]
 
 
+def settings_of(livekit: LiveKit, recognizer: RecognizerServer, folder: Path) -> dict[str, str]:
+    """The environment of a transcriber on these parts, with its record and its spool in `folder`."""
+    return {
+        **livekit.env,
+        "ELEVENLABS_API_KEY": "local",
+        "ELEVENLABS_BASE_URL": recognizer.base_url,
+        "STT_LANGUAGE": "en",
+        "DATABASE_URL": f"sqlite:///{folder}/record.db",
+        "SPOOL_DIRECTORY": str(folder / "spool"),
+    }
+
+
 @asynccontextmanager
 async def meeting(
     livekit: LiveKit,
@@ -199,14 +211,8 @@ async def meeting(
     room = room or f"meeting {time.monotonic_ns()}"
     async with AsyncExitStack() as stack:
         recognizer = await stack.enter_async_context(RecognizerServer(ScriptedEngine(answer_delay)))
-        database_url = f"sqlite:///{folder}/record.db"
         values = {
-            **livekit.env,
-            "ELEVENLABS_API_KEY": "local",
-            "ELEVENLABS_BASE_URL": recognizer.base_url,
-            "STT_LANGUAGE": "en",
-            "DATABASE_URL": database_url,
-            "SPOOL_DIRECTORY": str(folder / "spool"),
+            **settings_of(livekit, recognizer, folder),
             **(settings or {}),
         }
         transcriber = Transcriber(Settings.from_env(values), SileroModel())
@@ -221,7 +227,7 @@ async def meeting(
             livekit.api_key, livekit.api_secret, room=room, identity="observer", name="Observer"
         )
         heard = await stack.enter_async_context(listening(livekit.url, observer))
-        store = open_store(database_url)
+        store = open_store(values["DATABASE_URL"])
         stack.push_async_callback(store.aclose)
         people = await stack.enter_async_context(AsyncExitStack())
         yield Meeting(

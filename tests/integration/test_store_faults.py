@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,21 +12,11 @@ from agent.store.pickup import Picker
 from agent.store.spool import spool_files
 from tests.conftest import LiveKit
 from tests.integration.meeting import Meeting, meeting, written
+from tests.sqlite import locked
 
 pytestmark = pytest.mark.live
 
 BACK = Status(State.LISTENING)
-
-
-@contextmanager
-def locked(file: Path) -> Iterator[None]:
-    """Another program holds the database."""
-    other = sqlite3.connect(file, isolation_level=None)
-    other.execute("BEGIN EXCLUSIVE")
-    try:
-        yield
-    finally:
-        other.close()
 
 
 def told(room: Meeting) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from local.livekit.server import LiveKitServer
 from local.speakers import participant_token
 from tests.conftest import LiveKit
 from tests.integration.running_service import running_service
+from tests.sqlite import locked
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(60)]
 
@@ -159,11 +159,8 @@ async def test_nobody_is_dead_because_the_store_was_away(livekit: LiveKit, tmp_p
         await here.store.open_session(here.room, here.sid, STARTED)
         await here.supervisor()
         await here.beat_for(1)
-        blocker = sqlite3.connect(tmp_path / "record.db", isolation_level=None)
-        blocker.execute("BEGIN EXCLUSIVE")
-        await asyncio.sleep(DEAD_SECONDS + 2.5)
-        blocker.execute("COMMIT")
-        blocker.close()
+        with locked(tmp_path / "record.db"):
+            await asyncio.sleep(DEAD_SECONDS + 2.5)
         await here.take_jobs()  # workers are back before the transcriber
         await asyncio.sleep(1.5)
         await here.beat_for(SETTLE_SECONDS)

@@ -24,6 +24,7 @@ from local.recognizer.engines.scripted import ScriptedEngine
 from local.recognizer.server import RecognizerServer
 from local.speakers import Listener, RoomSpeaker, listening, participant_token
 from tests.conftest import ROOT, LiveKit
+from tests.integration.meeting import settings_of
 
 pytestmark = pytest.mark.live
 
@@ -82,15 +83,9 @@ async def worker(
     """A registered worker; `settings` come on top of the usual ones."""
     async with AsyncExitStack() as stack:
         recognizer = await stack.enter_async_context(RecognizerServer(ScriptedEngine(0.05)))
-        database_url = f"sqlite:///{folder}/record.db"
         env = {
             **os.environ,
-            **livekit.env,
-            "ELEVENLABS_API_KEY": "local",
-            "ELEVENLABS_BASE_URL": recognizer.base_url,
-            "STT_LANGUAGE": "en",
-            "DATABASE_URL": database_url,
-            "SPOOL_DIRECTORY": str(folder / "spool"),
+            **settings_of(livekit, recognizer, folder),
             "WORKER_PORT": "0",
             **settings,
         }
@@ -105,7 +100,7 @@ async def worker(
             )
         )
         people = await stack.enter_async_context(AsyncExitStack())
-        running = RunningWorker(livekit, child, database_url, people)
+        running = RunningWorker(livekit, child, env["DATABASE_URL"], people)
         await running.log_has("registered worker")
         yield running
 
@@ -241,13 +236,7 @@ async def test_connect_transcribes_one_room(livekit: LiveKit, tmp_path: Path) ->
                 [sys.executable, "worker.py", "connect", "--room", "one room"],
                 name="worker",
                 log_file=tmp_path / "worker.log",
-                env={
-                    **os.environ,
-                    **livekit.env,
-                    "ELEVENLABS_API_KEY": "local",
-                    "ELEVENLABS_BASE_URL": recognizer.base_url,
-                    "DATABASE_URL": f"sqlite:///{tmp_path}/record.db",
-                },
+                env={**os.environ, **settings_of(livekit, recognizer, tmp_path)},
                 cwd=ROOT,
                 grace_seconds=20,
             )

@@ -23,7 +23,7 @@ from local.recognizer.engines.scripted import ScriptedEngine
 from local.recognizer.server import RecognizerServer
 from local.speakers import Listener, RoomSpeaker, listening, participant_token
 from tests.conftest import ROOT, LiveKit
-from tests.integration.meeting import Said, marked, written
+from tests.integration.meeting import Said, marked, settings_of, written
 
 READY_SECONDS = 60.0
 
@@ -178,19 +178,13 @@ async def crew(livekit: LiveKit, folder: Path, room: str, **settings: str) -> As
     """A record and a recognizer for workers to come."""
     async with AsyncExitStack() as stack:
         recognizer = await stack.enter_async_context(RecognizerServer(ScriptedEngine(0.05)))
-        database_url = f"sqlite:///{folder}/record.db"
         env = {
-            **livekit.env,
-            "ELEVENLABS_API_KEY": "local",
-            "ELEVENLABS_BASE_URL": recognizer.base_url,
-            "STT_LANGUAGE": "en",
-            "DATABASE_URL": database_url,
-            "SPOOL_DIRECTORY": str(folder / "spool"),
+            **settings_of(livekit, recognizer, folder),
             "WORKER_PORT": "0",
             "DRAIN_SECONDS": "0",
             **settings,
         }
-        store = open_store(database_url)
+        store = open_store(env["DATABASE_URL"])
         stack.push_async_callback(store.aclose)
         people = await stack.enter_async_context(AsyncExitStack())
         yield Crew(livekit, folder, room, env, store, stack, people)
