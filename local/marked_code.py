@@ -14,6 +14,10 @@ that lost its beginning or its end, or that was cut together with another word, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cache
+from itertools import combinations
+
 import numpy as np
 
 WORDS = 4096
@@ -24,6 +28,9 @@ SYMBOLS = 7
 
 SLOTS = SYMBOLS + 2
 """Slots in a word: start marker, symbols, end marker."""
+
+MAY_LACK = 2
+"""Slots that a word may lack and is still read."""
 
 SLOT_SECONDS = 0.040
 """Length of one slot."""
@@ -81,27 +88,44 @@ def word_tones(number: int) -> tuple[int, ...]:
     return (START_TONE, *body, END_TONE)
 
 
-def read_tones(tones: tuple[int, ...]) -> tuple[int, tuple[int, ...]] | None:
-    """The number that a row of tones says and the slot of each tone, or None when they are no word.
+def read_tones(tones: Sequence[int], middles: Sequence[float]) -> tuple[int, tuple[int, ...]] | None:
+    """The number that a row of tones says and the slot (0..8) of each tone, or None when they are no word.
 
-    One symbol may be missing (a packet that got lost); then all six others must agree.
+    `MAY_LACK` slots may be missing (a packet that got lost); then all others must agree. `middles` of the
+    tones, in slots, tell which are missing when the code leaves it open.
     """
-    if (
-        tones[:1] != (START_TONE,)
-        or tones[-1:] != (END_TONE,)
-        or max(tones[1:-1], default=END_TONE) >= START_TONE
-    ):
+    found: dict[int, list[tuple[int, ...]]] = {}
+    for places in _places(len(tones)):
+        if any(_KINDS[place] != _kind(tone) for place, tone in zip(places, tones, strict=True)):
+            continue
+        body = [
+            (place - 1, tone // 2) for place, tone in zip(places, tones, strict=True) if tone < START_TONE
+        ]
+        at, symbols = zip(*body, strict=True)
+        for number in np.flatnonzero((_CODE[:, at] == np.asarray(symbols)).all(axis=1)).tolist():
+            found.setdefault(number, []).append(places)
+    if len(found) != 1:
         return None
-    body = tones[1:-1]
-    if len(body) not in (SYMBOLS, SYMBOLS - 1):
-        return None
-    hole = next((place for place, tone in enumerate(body) if tone % 2 != place % 2), SYMBOLS - 1)
-    places = [place for place in range(SYMBOLS) if len(body) == SYMBOLS or place != hole]
-    if any(tone % 2 != place % 2 for place, tone in zip(places, body, strict=True)):
-        return None
-    agree = (_CODE[:, places] == np.asarray(body) // 2).all(axis=1)
-    number = int(agree.argmax())
-    return (number, (0, *(place + 1 for place in places), SLOTS - 1)) if agree[number] else None
+    ((number, ways),) = found.items()
+    return number, min(ways, key=lambda places: _unevenness(places, middles))
+
+
+def _kind(tone: int) -> int:
+    return tone if tone >= START_TONE else tone % 2
+
+
+_KINDS = (START_TONE, *(place % 2 for place in range(SYMBOLS)), END_TONE)
+
+
+@cache
+def _places(tones: int) -> list[tuple[int, ...]]:
+    """The ways in which so many tones lie in the slots of a word."""
+    return list(combinations(range(SLOTS), tones)) if tones >= SLOTS - MAY_LACK else []
+
+
+def _unevenness(places: Sequence[int], middles: Sequence[float]) -> float:
+    shifts = [middle - place for place, middle in zip(places, middles, strict=True)]
+    return max(shifts) - min(shifts)
 
 
 def word_text(number: int) -> str:

@@ -2,7 +2,9 @@
 
 Every 5 ms the loudest of the 34 tones is found; equal tones in a row are one slot. The slots from a start
 marker to an end marker are a word when the code says so (`local/marked_code.py`). The lengths of the slots
-are not used, so audio that a jitter buffer stretched or shortened a little is still read.
+are not used, so audio that a jitter buffer stretched or shortened a little is still read. Two slots may be
+missing when something else took their time: audio that was made up for one lost packet or two, which no
+listener would miss. A word that is cut short is not read.
 """
 
 from __future__ import annotations
@@ -38,8 +40,18 @@ _MIN_LOOKS = 3
 _END_LOOKS = 5
 """Looks at the end marker after which the word is complete: about 5 ms before it really ends."""
 
-_MAX_SILENT_LOOKS = 8
-"""Looks in a row without a tone, 40 ms, after which a word that has begun is given up."""
+_OVER_LOOKS = 8
+"""Looks in a row without a tone, 40 ms, after which a word is over though its end marker did not come."""
+
+_MARKER_LOOKS = 9
+"""Looks that a whole marker wins."""
+
+_MAX_SILENT_LOOKS = 100
+"""Looks in a row without a tone, 0.5 s, after which a word that has begun is given up: until then its rest
+may have been held up on its way."""
+
+_WHOLE_LOOKS = range(69, 90)
+"""Looks (8.6 slots and more) that a word lasts when slots of it are missing; a whole one lasts 74."""
 
 _EDGES = 3
 """Borders between slots at each end from which start and end of the word are taken."""
@@ -117,10 +129,7 @@ class Decoder:
         look = self._looks
         self._looks += 1
         if tone < 0:
-            self._silent += 1
-            if self._silent > _MAX_SILENT_LOOKS:
-                self._slots.clear()
-            return None
+            return self._hear_nothing()
         self._silent = 0
         if self._slots and self._slots[-1].tone == tone:
             self._slots[-1].last = look
@@ -134,6 +143,13 @@ class Decoder:
         self._slots.clear()
         return word
 
+    def _hear_nothing(self) -> DecodedWord | None:
+        self._silent += 1
+        word = self._word() if self._silent == _OVER_LOOKS else None
+        if word or self._silent > _MAX_SILENT_LOOKS:
+            self._slots.clear()
+        return word
+
     def _open(self, tone: int, look: int) -> None:
         """Begin a slot; one that was too short to be real makes way, and what it parted grows together."""
         slots = self._slots
@@ -145,14 +161,23 @@ class Decoder:
                 return
         if tone == START_TONE:
             slots.clear()
-        if slots or tone == START_TONE:
+        if slots or tone != END_TONE:
             slots.append(_Slot(tone, look, look, 1))
         if len(slots) > SLOTS + 1:
             slots.clear()
 
+    def _lasts(self) -> int:
+        """Looks from the first slot to the end of the last; an end marker is not over yet, but whole."""
+        last = self._slots[-1]
+        end = last.first + _MARKER_LOOKS if last.tone == END_TONE else last.last + 1
+        return end - self._slots[0].first
+
     def _word(self) -> DecodedWord | None:
         slots = self._slots
-        read = read_tones(tuple(slot.tone for slot in slots))
+        if len(slots) < SLOTS and (not slots or self._lasts() not in _WHOLE_LOOKS):
+            return None
+        middles = [(slot.first + slot.last) * _HOP / 2 / _SLOT for slot in slots]
+        read = read_tones([slot.tone for slot in slots], middles)
         if read is None:
             return None
         number, places = read

@@ -124,6 +124,34 @@ def test_two_words_cut_together_never_make_a_third(first: int, second: int, cut:
     assert {word.number for word in heard(glued)} <= {first, second}
 
 
+@settings(max_examples=60)
+@given(number=NUMBERS, lost_at=st.integers(0, WORD_SAMPLES - 960), lost=st.integers(0, 960))
+def test_a_word_with_a_hole_is_still_that_word(number: int, lost_at: int, lost: int) -> None:
+    """Up to 60 ms that were made up in a word, here as silence, leave it what it is, wherever they lie."""
+    sound = synthesize([PlannedWord(number, 0.1)], RATE, tail_seconds=0.2).pcm
+    first = round(0.1 * RATE) + lost_at
+    sound[first : first + lost] = 0
+    edge = lost_at < 640 or lost_at + lost > WORD_SAMPLES - 640
+    got = [word.number for word in heard(sound)]
+    assert got == [number] or (edge and got == [])
+
+
+@given(number=NUMBERS, slot=st.integers(1, 8))
+def test_a_word_with_a_made_up_slot_is_still_that_word(number: int, slot: int) -> None:
+    """LiveKit conceals a loss by going on with what was before it: seen at a word's end marker."""
+    sound = synthesize([PlannedWord(number, 0.0)], RATE, tail_seconds=0.2).pcm
+    sound[slot * 640 : (slot + 1) * 640] = sound[(slot - 1) * 640 : slot * 640]
+    assert [word.number for word in heard(sound)] == [number]
+
+
+def test_a_word_that_was_held_up_in_its_middle_is_heard() -> None:
+    """Its rest comes 0.3 s later, at any place."""
+    sound = synthesize([PlannedWord(2741, 0.1)], RATE, tail_seconds=0.2).pcm
+    for at in range(1_600, 1_600 + WORD_SAMPLES, 80):
+        held = np.concatenate([sound[:at], np.zeros(4_800, dtype=np.int16), sound[at:]])
+        assert [word.number for word in heard(held)] == [2741], at
+
+
 @pytest.mark.parametrize(("bit_rate", "application"), [(24_000, "voip"), (32_000, "audio")])
 def test_words_survive_opus(bit_rate: int, application: str) -> None:
     """200 words through a real Opus encoder and decoder: all there, none other, times within 20 ms."""
