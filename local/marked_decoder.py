@@ -3,8 +3,8 @@
 Every 5 ms the loudest of the 34 tones is found; equal tones in a row are one slot. The slots from a start
 marker to an end marker are a word when the code says so (`local/marked_code.py`). The lengths of the slots
 are not used, so audio that a jitter buffer stretched or shortened a little is still read. Two slots may be
-missing when something else took their time: audio that was made up for one lost packet or two, which no
-listener would miss. A word that is cut short is not read.
+missing: one lost packet or two, which no listener would miss. If a marker is among them something must have
+taken its time (audio that was made up): a word that is cut short is not read.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _MAX_SILENT_LOOKS = 100
 may have been held up on its way."""
 
 _WHOLE_LOOKS = range(69, 90)
-"""Looks (8.6 slots and more) that a word lasts when slots of it are missing; a whole one lasts 74."""
+"""Looks (8.6 slots and more) that a word lasts when a marker of it is missing; a whole one lasts 74."""
 
 _EDGES = 3
 """Borders between slots at each end from which start and end of the word are taken."""
@@ -166,6 +166,9 @@ class Decoder:
         if len(slots) > SLOTS + 1:
             slots.clear()
 
+    def _is_bounded(self) -> bool:
+        return self._slots[0].tone == START_TONE and self._slots[-1].tone == END_TONE
+
     def _lasts(self) -> int:
         """Looks from the first slot to the end of the last; an end marker is not over yet, but whole."""
         last = self._slots[-1]
@@ -174,7 +177,7 @@ class Decoder:
 
     def _word(self) -> DecodedWord | None:
         slots = self._slots
-        if len(slots) < SLOTS and (not slots or self._lasts() not in _WHOLE_LOOKS):
+        if not slots or (not self._is_bounded() and self._lasts() not in _WHOLE_LOOKS):
             return None
         middles = [(slot.first + slot.last) * _HOP / 2 / _SLOT for slot in slots]
         read = read_tones([slot.tone for slot in slots], middles)

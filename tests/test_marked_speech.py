@@ -144,6 +144,14 @@ def test_a_word_with_a_made_up_slot_is_still_that_word(number: int, slot: int) -
     assert [word.number for word in heard(sound)] == [number]
 
 
+@given(number=NUMBERS, lost_at=st.integers(640, WORD_SAMPLES - 1_280))
+def test_a_word_that_lacks_two_packets_is_still_that_word(number: int, lost_at: int) -> None:
+    """40 ms that are not there between its markers: the jitter buffer goes on with what has come."""
+    sound = synthesize([PlannedWord(number, 0.0)], RATE, tail_seconds=0.2).pcm
+    cut = np.concatenate([sound[:lost_at], sound[lost_at + 640 :]])
+    assert [word.number for word in heard(cut)] == [number]
+
+
 def test_a_word_that_was_held_up_in_its_middle_is_heard() -> None:
     """Its rest comes 0.3 s later, at any place."""
     sound = synthesize([PlannedWord(2741, 0.1)], RATE, tail_seconds=0.2).pcm
