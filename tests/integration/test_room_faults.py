@@ -29,7 +29,7 @@ pytestmark = pytest.mark.live
 
 open_fault = pytest.mark.xfail(
     strict=False,
-    reason="a word at the edge of a reconnect is sometimes lost without a gap",
+    reason="on a busy machine a word at the edge of a reconnect may be lost without a gap",
 )
 """Not mended yet: these fail about once in five runs, and what they show is a fault of ours."""
 
