@@ -17,11 +17,12 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from agent.errors import SettingsError, StoreError
 from agent.http import health, overview, rooms, stream, tokens, transcripts, webhook
-from agent.http.answers import add_error_answers
-from agent.http.auth import is_open
+from agent.http.answers import ANY_CALL, add_error_answers
 from agent.http.boundary import Boundary
+from agent.http.callers import check_guarded, is_open, keys_of
+from agent.http.connections import limits
 from agent.http.feeds import Feeds
-from agent.http.limits import BodyLimit
+from agent.http.limits import Limits
 from agent.http.livekit import LiveKit
 from agent.http.paths import RoomPaths
 from agent.http.service import NAME, Service
@@ -61,6 +62,8 @@ def create_app(
         description=ABOUT,
         lifespan=_lifespan,
         redoc_url=None,
+        redirect_slashes=False,  # an address made of what the caller's Host header says
+        responses=ANY_CALL,
     )
     look = supervisor.look_now if supervisor else lambda _sid: None
     app.state.service = Service(
@@ -71,7 +74,7 @@ def create_app(
         app.include_router(module.router)
     add_error_answers(app)
     # the last one added is the first one asked
-    app.add_middleware(BodyLimit)
+    app.add_middleware(Limits)
     app.add_middleware(Boundary)
     app.add_middleware(RoomPaths)
     app.add_middleware(
@@ -138,8 +141,9 @@ def serve(settings: Settings) -> None:
     """Serve until told to stop.
 
     Raises:
-        SettingsError: the address cannot be listened on.
+        SettingsError: the address cannot be listened on, or would be open to a network.
     """
+    check_guarded(settings)
     set_up_logs(settings)
     livekit = LiveKit(settings)
     supervisor = Supervisor(settings, livekit) if livekit.configured and settings.supervise else None
@@ -147,19 +151,19 @@ def serve(settings: Settings) -> None:
     with listen(settings.host, settings.port) as listener:
         port = listener.getsockname()[1]
         extra = {"action": "service_started", "host": settings.host, "port": port}
-        log.info("token service listens", extra=extra)
+        log.info("token service listens", extra={**extra, "keys": ",".join(keys_of(settings)) or "none"})
         if is_open(settings):
             log.warning(
                 "everybody on this machine may make every call: API_KEY is not set",
                 extra={"action": "service_open"},
             )
-        elif not settings.api_key:
-            log.warning(
-                "nobody may make rooms or tokens: set API_KEY, or listen on 127.0.0.1 alone",
-                extra={"action": "service_closed"},
-            )
         config = uvicorn.Config(
-            app, log_config=None, access_log=False, timeout_graceful_shutdown=STOP_SECONDS, lifespan="on"
+            app,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=STOP_SECONDS,
+            lifespan="on",
+            **limits(settings.max_streams),
         )
         service: Service = app.state.service
         _Server(config, service.feeds.stop).run([listener])
@@ -204,8 +208,8 @@ def main() -> None:
 
     - HOST, PORT: where to listen (127.0.0.1:8000)
 
-    - API_KEY: bearer token that may make every call; without one this
-      machine may, and nobody elsewhere
+    - API_KEY, API_KEYS: bearer tokens that may make every call; without any
+      this machine may, and the service listens nowhere else
 
     - CORS_ORIGINS: pages that may call from a browser
 

@@ -47,7 +47,6 @@ ACTIONS = frozenset(
         # token service
         "service_started",
         "service_open",
-        "service_closed",
         "call_answered",
         "call_failed",
         "record_away",

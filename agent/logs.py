@@ -120,6 +120,7 @@ class _Formatter(logging.Formatter):
             settings.livekit_api_secret,
             settings.elevenlabs_api_key,
             settings.api_key,
+            *(pair.partition(":")[2] for pair in settings.api_keys),
             password,
             unquote(password),
         )

@@ -14,7 +14,7 @@ import os
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from dotenv import dotenv_values
 from pydantic import (
@@ -34,12 +34,14 @@ from agent.settings_checks import (
     check_keyterm,
     check_language,
     check_livekit_url,
+    check_named_keys,
     check_one_line,
     check_origin,
     check_token,
     misread_names,
     split_list,
 )
+from agent.settings_faults import how_to_set, sentence
 from agent.settings_fields import port as _port
 from agent.settings_fields import seconds as _seconds
 from agent.settings_fields import setting as _setting
@@ -226,9 +228,19 @@ class Settings(BaseModel):
         "",
         "text",
         _TOKEN,
-        "Bearer key that may make every call of the token service.",
+        "Bearer key that may make every call of the token service; logs call it default.",
         example="a-long-random-text",
         secret=True,
+    )
+    api_keys: Annotated[tuple[str, ...], AfterValidator(check_named_keys), BeforeValidator(split_list)] = (
+        _setting(
+            (),
+            "list",
+            "name:key pairs with commas between them",
+            "More such keys; the name is what logs say. To revoke one, leave it out and restart.",
+            example="backend:a-long-random-text,dashboard:another-one",
+            secret=True,
+        )
     )
     cors_origins: Annotated[
         tuple[Annotated[str, AfterValidator(check_origin)], ...], BeforeValidator(split_list)
@@ -304,7 +316,7 @@ class Settings(BaseModel):
         try:
             settings = cls.model_validate(values)
         except ValidationError as error:
-            faults += [_sentence(fault, values) for fault in error.errors()]
+            faults += [sentence(fault, values, cls.model_fields) for fault in error.errors()]
         if settings is None or faults:
             # raised out here so that pydantic's error, which quotes values, is not its context
             raise SettingsError("\n".join(dict.fromkeys(faults)))
@@ -337,9 +349,9 @@ class Settings(BaseModel):
         self._require("elevenlabs_api_key")
 
     def _require(self, *fields: str) -> None:
-        missing = [field for field in fields if not getattr(self, field)]
+        missing = [how_to_set(one, type(self).model_fields[one]) for one in fields if not getattr(self, one)]
         if missing:
-            raise SettingsError("\n".join(map(_how_to_set, missing)))
+            raise SettingsError("\n".join(missing))
 
 
 def load_settings(env_file: Path = Path(".env")) -> Settings:
@@ -351,40 +363,3 @@ def load_settings(env_file: Path = Path(".env")) -> Settings:
     # no interpolation: a "$" in a secret is a "$"; utf-8-sig: editors on Windows write a byte order mark
     lines = dotenv_values(env_file, interpolate=False, encoding="utf-8-sig")
     return Settings.from_env({**{name: value or "" for name, value in lines.items()}, **os.environ})
-
-
-def describe(field: str) -> dict[str, Any]:
-    """What is said of a field besides its description and default: unit, accepts, example, secret."""
-    extra = Settings.model_fields[field].json_schema_extra
-    return dict(extra) if isinstance(extra, dict) else {}
-
-
-def shown(value: Any) -> str:
-    """A value as it is written in the environment."""
-    match value:
-        case bool():
-            return str(value).lower()
-        case tuple():
-            return ",".join(value)
-        case _:
-            return str(value)
-
-
-def _how_to_set(field: str) -> str:
-    return f"{field.upper()} is not set; set it in the environment or in .env, like {_assignment(field)}"
-
-
-def _assignment(field: str) -> str:
-    """A line to copy, made of the example or else the default."""
-    return f"{field.upper()}={describe(field)['example'] or shown(Settings.model_fields[field].default)}"
-
-
-def _sentence(fault: Any, values: Mapping[str, str]) -> str:
-    """One fault that pydantic found, as "NAME must be …, got …; set it like …"."""
-    if not fault["loc"]:
-        return str(fault["ctx"]["error"])
-    field = str(fault["loc"][0])
-    about = describe(field)
-    got = "a value that is not shown" if about["secret"] else f'"{values[field]}"'
-    why = f" ({fault['ctx']['error']})" if fault["type"] == "value_error" else ""
-    return f"{field.upper()} must be {about['accepts']}, got {got}{why}; set it like {_assignment(field)}"

@@ -17,6 +17,8 @@ _NOT_OURS = frozenset({"LIVEKIT_KEYS", "LIVEKIT_CONFIG", "LIVEKIT_TOKEN", "LIVEK
 _FRAMEWORK_NAMES = ("LIVEKIT_AGENT_NAME", "LIVEKIT_AGENT_NAME_OVERRIDE")
 """livekit-agents reads these behind our back and then joins no room by itself any more."""
 
+_KEY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+
 _UNIT = re.compile(r"_(SECONDS|SECOND|SECS|SEC|S|MS)$")
 
 
@@ -34,6 +36,18 @@ def check_token(value: str) -> str:
     if not re.fullmatch(r"[\x21-\x7e]*", value):
         raise ValueError("it holds a blank, a line break or a character outside ASCII")
     return value
+
+
+def check_named_keys(pairs: tuple[str, ...]) -> tuple[str, ...]:
+    """Keys with their names, each of both once."""
+    split = [pair.partition(":") for pair in pairs]
+    if not all(_KEY_NAME.fullmatch(name) and check_token(key) for name, _, key in split):
+        raise ValueError("each is a name of letters, digits, dots, dashes or underlines, a colon and the key")
+    if any(name == "default" for name, _, _ in split):
+        raise ValueError("default is the name of API_KEY")
+    if len({name for name, _, _ in split}) < len(split) or len({key for _, _, key in split}) < len(split):
+        raise ValueError("a name or a key is there twice")
+    return pairs
 
 
 def check_one_line(value: str) -> str:

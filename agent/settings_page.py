@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from agent.settings import Settings, describe, shown
+from agent.settings import Settings
+from agent.settings_faults import describe, shown
 
 SECTIONS = {
     "livekit_url": "LiveKit",
@@ -49,8 +50,8 @@ def page() -> str:
 
 
 def _row(field: str) -> str:
-    about = describe(field)
     info = Settings.model_fields[field]
+    about = describe(info)
     default = shown(info.default)
     cells = [
         f"`{field.upper()}`",

@@ -21,6 +21,13 @@ class Problem(BaseModel):
     detail: str = Field(examples=["No such room."])
 
 
+ANY_CALL: dict[int | str, dict[str, Any]] = {
+    400: {"model": Problem, "description": "The path is no UTF-8, or the body no text."},
+    408: {"model": Problem, "description": "The body did not come in time."},
+    413: {"model": Problem, "description": "The body is too long."},
+    431: {"model": Problem, "description": "Path and headers are too long."},
+}
+"""What every call may be answered."""
 LIVEKIT_FAILS: dict[int | str, dict[str, Any]] = {
     502: {"model": Problem, "description": "LiveKit refused the call, or its answer makes no sense."},
     503: {"model": Problem, "description": "LiveKit is not configured, or did not answer."},

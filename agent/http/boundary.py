@@ -17,7 +17,8 @@ _PROBES = ("/", "/health")
 class Boundary:
     """ASGI middleware around all routes.
 
-    The line says which route was called, not which room: paths are names, and tokens may be in queries.
+    The line says which route was called, not which room: paths are names, and tokens may be in queries. It
+    names the key that was shown, and says of a participant only that it was one.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -53,6 +54,7 @@ class Boundary:
             extra={
                 "action": "call_answered",
                 **_fields(scope),
+                "caller": scope.get("state", {}).get("caller", "none"),
                 "status": status,
                 "milliseconds": milliseconds,
             },

@@ -1,6 +1,8 @@
-"""A bound on what a caller may send."""
+"""Bounds on what a caller may send, and on how long a call may take."""
 
 from __future__ import annotations
+
+import asyncio
 
 from fastapi import HTTPException
 from starlette.datastructures import Headers
@@ -8,34 +10,91 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY_BYTES = 64 * 1024
-"""The largest body any call needs is about a kilobyte."""
+"""The largest body any call needs is about a kilobyte; LiveKit's events are a few."""
+MAX_HEAD_BYTES = 16 * 1024
+"""Path, query and headers; uvicorn itself refuses more only when it comes in pieces."""
+BODY_SECONDS = 10.0
+"""From the first byte of a body that is asked for to the last."""
+BEGIN_SECONDS = 30.0
+"""From the call to the beginning of its answer; LiveKit and the database have tighter bounds."""
 
-_DETAIL = f"The body must be at most {MAX_BODY_BYTES} bytes long."
+_LONG_BODY = f"The body must be at most {MAX_BODY_BYTES} bytes long."
+_LONG_HEAD = f"Path and headers must be at most {MAX_HEAD_BYTES} bytes long."
+_SLOW_BODY = f"The body must come within {BODY_SECONDS:g} s."
+_SLOW_ANSWER = "This takes too long at the moment; try again."
 
 
-class BodyLimit:
-    """ASGI middleware that answers 413 to a body that is too long, told so or not."""
+class Limits:
+    """ASGI middleware that refuses what is too long, told so in advance or not, and what takes too long."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Count the bytes as they come."""
+        """Count the bytes, and the time, as they go."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        told = Headers(scope=scope).get("content-length", "0")
-        if told.isdecimal() and int(told) > MAX_BODY_BYTES:
-            await JSONResponse({"detail": _DETAIL}, 413)(scope, receive, send)
+        if refusal := _refusal(scope):
+            await refusal(scope, receive, send)
             return
-        received = 0
+        try:
+            async with asyncio.timeout(BEGIN_SECONDS) as limit:
+                call = _Call(receive, send, limit)
+                await self._app(scope, call.receive, call.send)
+        except TimeoutError:
+            if call.began or not limit.expired():
+                raise
+            await JSONResponse({"detail": _SLOW_ANSWER}, 503)(scope, receive, send)
 
-        async def counted() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > MAX_BODY_BYTES:
-                raise HTTPException(413, _DETAIL)
-            return message
 
-        await self._app(scope, counted, send)
+class _Call:
+    """One call: what has come, and whether its answer has begun."""
+
+    def __init__(self, receive: Receive, send: Send, limit: asyncio.Timeout) -> None:
+        self.began = False
+        self._receive = receive
+        self._send = send
+        self._limit = limit
+        self._bytes = 0
+        self._until: float | None = asyncio.get_running_loop().time() + BODY_SECONDS
+        """When the body must be here; None when it is."""
+
+    async def send(self, message: Message) -> None:
+        """From the first message on the answer may take its time: a stream goes on for hours."""
+        if not self.began:
+            self.began = True
+            self._limit.reschedule(None)
+        await self._send(message)
+
+    async def receive(self) -> Message:
+        """The next part of the body.
+
+        Raises:
+            HTTPException: 413 after too many bytes, 408 after too long a time.
+        """
+        try:
+            async with asyncio.timeout_at(self._until) as limit:
+                message = await self._receive()
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            if self.began:
+                return {"type": "http.disconnect"}  # nobody reads the body; too late for another answer
+            raise HTTPException(408, _SLOW_BODY) from error
+        self._bytes += len(message.get("body", b""))
+        if self._bytes > MAX_BODY_BYTES and not self.began:
+            raise HTTPException(413, _LONG_BODY)
+        if not message.get("more_body", False):
+            self._until = None  # what is waited for from here on is that the caller goes
+        return message
+
+
+def _refusal(scope: Scope) -> JSONResponse | None:
+    head = len(scope.get("raw_path") or b"") + len(scope["query_string"])
+    if head + sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > MAX_HEAD_BYTES:
+        return JSONResponse({"detail": _LONG_HEAD}, 431)
+    told = Headers(scope=scope).get("content-length", "0")
+    if told.isdecimal() and int(told[:20]) > MAX_BODY_BYTES:
+        return JSONResponse({"detail": _LONG_BODY}, 413)
+    return None

@@ -13,9 +13,12 @@ from typing import Annotated
 from urllib.parse import quote, unquote, unquote_to_bytes
 
 from fastapi import Path
+from pydantic import AfterValidator
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from agent.http.names import MAX_BYTES, check_name, check_room
 
 CALLS = ("analytics", "participants", "status", "stream", "transcript", "windows")
 """What may follow a room's name."""
@@ -43,7 +46,15 @@ class RoomConvertor(Convertor[str]):
 register_url_convertor("room", RoomConvertor())
 
 NamedRoom = Annotated[
-    str, Path(description="Name of the room, percent-encoded.", examples=["interview-20261125-100000"])
+    str,
+    AfterValidator(check_name),
+    AfterValidator(check_room),
+    Path(
+        min_length=1,
+        max_length=MAX_BYTES,
+        description="Name of the room, percent-encoded.",
+        examples=["interview-20261125-100000"],
+    ),
 ]
 """The parameter of a route with `{name:room}`."""
 

@@ -10,10 +10,11 @@ from agent.core.exports import Record
 from agent.core.fields import status_fields
 from agent.http.answers import STORE_FAILS, Problem
 from agent.http.auth import REFUSALS
+from agent.http.names import Sid
 from agent.store.protocol import Reader, SessionInfo
 
 NamedSession = Annotated[
-    str | None,
+    Sid | None,
     Query(
         description="sid of an earlier life of the room; its latest one when not given.",
         examples=["RM_jWckC8KTYYyd"],

@@ -20,7 +20,9 @@ from starlette.types import Receive, Scope, Send
 
 from agent.core.history import MAX_SEQ
 from agent.http.answers import STORE_FAILS, Problem
-from agent.http.auth import REFUSALS, Participant, listener_of_room
+from agent.http.auth import REFUSALS, listener_of_room
+from agent.http.callers import Participant
+from agent.http.names import Sid
 from agent.http.paths import HEAD, NamedRoom
 from agent.http.reading import Reading, lingers_seconds
 from agent.http.service import CurrentService
@@ -67,7 +69,7 @@ def _check_id(text: str | None) -> str | None:
         },
         204: {"description": "The reader has had everything, and nothing more will come: do not come again."},
         404: {"model": Problem, "description": "The room has no such `session`."},
-        429: {"model": Problem, "description": "This participant holds enough streams open."},
+        429: {"model": Problem, "description": "This participant, or key, holds enough streams open."},
         503: {"model": Problem, "description": "The database did not answer, or too many streams are open."},
     },
 )
@@ -88,7 +90,7 @@ async def follow_room(
         int, Query(ge=0, le=MAX_SEQ, description="Begin behind this `seq` when there is no last id.")
     ] = 0,
     session: Annotated[
-        str | None,
+        Sid | None,
         Query(description="sid of one life of the room, to stay in it; else the latest, then later ones."),
     ] = None,
 ) -> Response:
@@ -114,9 +116,9 @@ async def follow_room(
         pinned=session is not None,
         seconds=listener.until_unix_seconds - time.time() if listener else inf,
     )
-    client = f"{name}\n{listener.identity}" if listener else ""
-    service.slots.take(client)
-    return _Stream(reading.chunks(), lambda: service.slots.give_back(client))
+    caller = f"{name}\n{listener.identity}" if listener else request.state.caller
+    service.slots.take(caller, participant=listener is not None)
+    return _Stream(reading.chunks(), lambda: service.slots.give_back(caller))
 
 
 def _position(last_event_id: str | None, after: int, session: str | None) -> Position:

@@ -63,9 +63,10 @@ def read_id(text: str) -> Position:
         ValueError: it is neither.
     """
     found = _ID.fullmatch(text)
-    if found is None or int(found[1]) > MAX_SEQ:
+    session = unquote(found[2]) if found is not None and found[2] else None
+    if found is None or int(found[1]) > MAX_SEQ or "\0" in (session or ""):
         raise ValueError(f"an id is a seq, or one that this stream has given: {text[:100]!r} is neither")
-    return Position(int(found[1]), unquote(found[2]) if found[2] else None)
+    return Position(int(found[1]), session)
 
 
 def connected(room: str, life: RoomLife | None, after: int) -> bytes:

@@ -383,17 +383,17 @@ def test_places_are_counted() -> None:
     """In total and for each participant, and given back."""
     slots = Slots(A_PARTICIPANT + 2)
     for _ in range(A_PARTICIPANT):
-        slots.take("anna")
+        slots.take("anna", participant=True)
     with pytest.raises(HTTPException) as refused:
-        slots.take("anna")
+        slots.take("anna", participant=True)
     assert refused.value.status_code == 429
-    slots.take("")
-    slots.take("bob")
+    slots.take("key:default", participant=False)
+    slots.take("bob", participant=True)
     with pytest.raises(HTTPException) as refused:
-        slots.take("")
+        slots.take("key:default", participant=False)
     assert refused.value.status_code == 503
     slots.give_back("anna")
-    slots.take("anna")
+    slots.take("anna", participant=True)
 
 
 async def test_a_token_in_the_address() -> None:

@@ -138,7 +138,7 @@ async def test_an_earlier_life_of_the_room() -> None:
         assert (latest["session"], latest["segments"]) == ("RM_2", [])
         assert (earlier["session"], earlier["ended_at"], len(earlier["segments"])) == ("RM_1", ENDED, 2)
         assert (await client.get("/rooms/a/windows?session=RM_3")).status_code == 404
-        assert (await client.get("/rooms/a/windows?session=")).status_code == 404
+        assert (await client.get("/rooms/a/windows?session=")).status_code == 422
 
 
 async def test_text_is_utf8_one_line_a_segment() -> None:
