@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from agent.errors import SettingsError, StoreError
-from agent.http import health, listing, overview, rooms, stream, tokens, transcripts, webhook
+from agent.http import erasure, health, overview, rooms, stream, tokens, transcripts, webhook
 from agent.http.answers import ANY_CALL, add_error_answers
 from agent.http.boundary import Boundary
 from agent.http.callers import check_guarded, is_open, keys_of
@@ -30,7 +30,8 @@ from agent.http.slots import Slots
 from agent.logs import set_up_logs
 from agent.settings import Settings, load_settings
 from agent.store.late import LateReader
-from agent.store.protocol import Reader
+from agent.store.protocol import Reader, Record
+from agent.store.retention import Retention
 from agent.supervise import Supervisor, supervision
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ Room names may hold any Unicode; in a path they are percent-encoded (`/` may sta
 
 
 def create_app(
-    settings: Settings, livekit: LiveKit, store: Reader, supervisor: Supervisor | None = None
+    settings: Settings, livekit: LiveKit, store: Record, supervisor: Supervisor | None = None
 ) -> FastAPI:
     """The service as an ASGI app; it closes `livekit` and `store` when it ends.
 
@@ -70,7 +71,7 @@ def create_app(
         settings, livekit, store, _version(), look, Feeds(store), Slots(settings.max_streams)
     )
     app.state.supervisor = supervisor
-    for module in (health, listing, overview, rooms, tokens, transcripts, stream, webhook):
+    for module in (health, overview, rooms, tokens, transcripts, erasure, stream, webhook):
         app.include_router(module.router)
     add_error_answers(app)
     # the last one added is the first one asked
@@ -95,9 +96,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             supervision(supervisor) if supervisor else nullcontext(),
             asyncio.TaskGroup() as group,
         ):
-            getting_ready = group.create_task(_prepare(service.store), name="prepare the record")
+            tasks = [group.create_task(_prepare(service.store), name="prepare the record")]
+            if service.settings.retention_days:
+                retention = Retention(service.store, service.settings)
+                tasks.append(group.create_task(retention.run(), name="retention"))
             yield
-            getting_ready.cancel()
+            for task in tasks:
+                task.cancel()
     finally:
         await service.feeds.aclose()
         await service.livekit.aclose()

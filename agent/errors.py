@@ -4,6 +4,7 @@
     - SettingsError: a setting is missing, malformed or unknown; the message names it and the fix
     - StoreError: the database did not do what was asked
         - SessionFenced: another writer has taken the session over
+        - SessionErased: what was said has been erased, and nothing more of the session is kept
     - SpoolError: the spool on disk took or gave nothing: full, or a fault of the disk
     - RecognizerError: the recognizer refused or broke (facts: reason, retryable, retry_after_seconds)
     - SinkError: an item could not be sent live (it is in the store all the same)
@@ -30,6 +31,10 @@ class StoreError(TranscriptionError):
 
 class SessionFenced(StoreError):
     """Another writer holds a higher epoch of this session; this one must stop writing."""
+
+
+class SessionErased(StoreError):
+    """What was said in this session has been erased; nothing more of it may be stored, by nobody."""
 
 
 class SpoolError(TranscriptionError):

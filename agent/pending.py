@@ -32,6 +32,7 @@ class Pending:
         self._spilling = asyncio.Lock()
         self._failing = False
         self._left_behind = False
+        self._erased = False
         self._read_to = 0
         """Bytes of the spool."""
         self._in_hand: Sequence[Waiting] = ()
@@ -111,6 +112,8 @@ class Pending:
     async def spill(self) -> bool:
         """Put what waits on disk; False when the disk does not take it."""
         async with self._spilling:
+            if self._erased:
+                return True
             items = self._backlog.unspooled()
             states = dict(self._states)
             entries: list[Entry] = [
@@ -146,6 +149,16 @@ class Pending:
                 await self._spool.clear()
             except SpoolError as exc:
                 log.warning("spool cannot be removed", extra={"action": "spool_failed", "error": str(exc)})
+
+    async def erase(self) -> None:
+        """Forget all of it, on disk too; from now on nothing is put there."""
+        async with self._spilling:
+            self._erased = True
+            self._backlog.erase()
+            self._states.clear()
+            self._in_hand = ()
+        self._left_behind = False
+        await self.clear()
 
     def close(self) -> None:
         """Let go of the spool; what is in it stays."""

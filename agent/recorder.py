@@ -19,7 +19,7 @@ from typing import TypeVar
 
 from agent.core.backlog import Losses, Waiting
 from agent.core.model import Accounting, Gap, Item, Reason, Segment, Speaker, State, Status, Window
-from agent.errors import SessionFenced, StoreError
+from agent.errors import SessionErased, SessionFenced, StoreError
 from agent.pending import Pending
 from agent.sinks.protocol import Outgoing
 from agent.store.pickup import Picker
@@ -114,7 +114,9 @@ class Recorder:
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self.fenced = asyncio.Event()
-        """Set when another writer has taken the session over: leave."""
+        """Set when another writer has taken the session over, or the session was erased: leave."""
+        self.over_because = "another transcriber has taken over"
+        """Why it was set."""
 
     # ---- the session's side
 
@@ -151,7 +153,7 @@ class Recorder:
         self._rouse()
 
     async def run(self) -> None:
-        """Open the session and write until cancelled, or until another writer has taken over."""
+        """Open the session and write until cancelled, another writer has taken over, or it was erased."""
         try:
             async with asyncio.TaskGroup() as group:
                 watching = [
@@ -203,6 +205,8 @@ class Recorder:
                 await self._all_stored()
         except SessionFenced:
             await self._leave_to_successor()
+        except SessionErased:
+            await self._forget_all()
 
     @property
     def _waits(self) -> bool:
@@ -216,7 +220,7 @@ class Recorder:
                 self._since = _now()
             try:
                 await call()
-            except SessionFenced:
+            except (SessionFenced, SessionErased):
                 raise
             except StoreError as exc:
                 self._missed(str(exc))
@@ -284,6 +288,8 @@ class Recorder:
         head = self._head
         origin = Origin(head.room, head.session, head.started_at, epoch, head.writer)
         imported = await self._store.import_items(origin, items)
+        if imported.erased:
+            raise SessionErased(f"session {head.session!r} was erased")
         if not imported.current:
             raise SessionFenced(f"session {head.session!r} is not held by epoch {epoch} any more")
         return [seq for seq in imported.seqs if seq is not None]
@@ -317,6 +323,16 @@ class Recorder:
             await self._pending.clear()
         else:
             await self._pending.spill()
+        self._idle.set()
+
+    async def _forget_all(self) -> None:
+        """What was said is not to be kept: nothing of it, and nothing that would still come."""
+        log.warning("the transcript was erased", extra={"action": "session_erased"})
+        self.over_because = "the transcript was erased"
+        detail = "the transcript of this session was erased; what is said from now on is not written down"
+        self._tell.publish(Outgoing(Status(State.STOPPED, Reason.ERASED, None, detail), None))
+        self.fenced.set()
+        await self._pending.erase()
         self._idle.set()
 
     # ---- while the store is away

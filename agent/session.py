@@ -240,14 +240,12 @@ class Session:
         """An item from a track."""
         if not isinstance(item, Segment):
             self._record(item)
-            return
-        if not self._transcript.apply(item):
-            return
-        if item.final and item.text:
-            self._buffer.add(item)
-            self._record(item)
-        else:
-            self._publish(Outgoing(item, None))
+        elif self._transcript.apply(item):
+            if item.final and item.text:
+                self._buffer.add(item)
+                self._record(item)
+            else:
+                self._publish(Outgoing(item, None))
 
     def _record(self, item: Item) -> None:
         self._tally.note(item)
@@ -255,7 +253,7 @@ class Session:
 
     def _publish(self, outgoing: Outgoing) -> None:
         if self._recorder.fenced.is_set():
-            return  # another transcriber speaks now
+            return  # another transcriber speaks now, or nobody is to
         for outbox in self._outboxes:
             outbox.put(outgoing)
 
@@ -276,7 +274,7 @@ class Session:
             if now - self._unheard.began >= RETURN_SECONDS:
                 self._tell_unheard()
             if self._recorder.fenced.is_set():
-                self.stop("another transcriber has taken over")
+                self.stop(self._recorder.over_because)
             if self._events.superseded():
                 self.stop("another transcriber has the room since the server was restarted")
             if self._tracks.busy or self._speaker_present():
@@ -307,6 +305,7 @@ class Session:
         """Hear the tails, await the last answers, store and send what is left."""
         if self._recorder.fenced.is_set():
             await self._tracks.finish(0.0, answer_seconds=0.0)
+            await self._flush_sinks()
             return
         marks = await self._tracks.finish(TAIL_SECONDS if self._closed else STOP_TAIL_SECONDS)
         unknown = self._closed or self._lost_at is not None  # cut off: the meeting may go on without us
@@ -320,9 +319,11 @@ class Session:
         if not await self._recorder.drain(FLUSH_SECONDS):
             log.error("the end of the session was not stored", extra={"action": "end_not_stored"})
         await self._presence.release(Marks(self._clock.now(), (*marks, *self._unheard.marks)))
-        if not self._closed:
-            for outbox in self._outboxes:
-                await outbox.drain(FLUSH_SECONDS)
+        await self._flush_sinks()
+
+    async def _flush_sinks(self) -> None:
+        for outbox in () if self._closed else self._outboxes:
+            await outbox.drain(FLUSH_SECONDS)
 
     def _say_end(self) -> None:
         """Everything said so far is final: close the windows and say the end, once."""

@@ -42,6 +42,7 @@ from agent.settings_checks import (
     split_list,
 )
 from agent.settings_faults import how_to_set, sentence
+from agent.settings_fields import days as _days
 from agent.settings_fields import port as _port
 from agent.settings_fields import seconds as _seconds
 from agent.settings_fields import setting as _setting
@@ -202,6 +203,10 @@ class Settings(BaseModel):
         "Where transcripts are kept; PostgreSQL for more than one host; memory: goes with the process.",
         example="postgresql://user:password@host/database",
         secret=True,
+    )
+
+    retention_days: int = _days(
+        0, "Transcripts whose session ended so long ago are erased by the token service; 0 keeps them."
     )
 
     spool_directory: Annotated[str, AfterValidator(check_one_line)] = _setting(

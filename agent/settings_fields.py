@@ -28,5 +28,11 @@ def seconds(default: float, low: float, high: float, about: str) -> Any:
     return setting(default, "seconds", accepts, about, ge=low, le=high, allow_inf_nan=False)
 
 
+def days(default: int, about: str) -> Any:
+    """A field of whole days, 0 to a hundred years."""
+    accepts = "a whole number of days from 0 to 36500"
+    return setting(default, "days", accepts, about, example="90", ge=0, le=36_500)
+
+
 def port(default: int, about: str) -> Any:
     return setting(default, "port", "a whole number from 0 to 65535", about, ge=0, le=65535)

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from livekit import rtc
 
 from agent.core.model import Item
+from agent.errors import SessionErased
 from agent.logs import bind_log_fields
 from agent.rtc.connect import CONNECT_SECONDS
 from agent.rtc.room import RoomEvents
@@ -71,7 +72,7 @@ class Transcriber:
             )
             if self._stop_reason:
                 self._session.stop(self._stop_reason, hand_over=self._hands_over)
-            history = History(room, sid, _reader(store, sid))
+            history = History(room, sid, _reader(store, room.name, sid))
             sinks = [make(room, sid) for make in ROOM_SINKS]
             try:
                 await self._session.run([*sinks, *self._extra_sinks], sid)
@@ -84,9 +85,11 @@ class Transcriber:
             await store.aclose()
 
 
-def _reader(store: Reader, sid: str) -> ReadItems:
+def _reader(store: Reader, room: str, sid: str) -> ReadItems:
     async def read(after: int, limit: int) -> tuple[list[tuple[int, Item]], int]:
         items = await store.items(sid, after, limit + 1)
+        if not items and any(life.erased_at for life in (await store.lives(room, sid))[:1]):
+            raise SessionErased(f"session {sid!r} was erased")
         last = items[-1].seq if items else after
         return [(one.seq, one.item) for one in items[:limit]], last
 

@@ -114,6 +114,12 @@ class Backlog:
         self._stored = max(self._stored, self._left_to_disk)
         return missing
 
+    def erase(self) -> None:
+        """Forget what waits: it is not wanted any more, so none of it is a loss."""
+        self._memory.clear()
+        self._stored = self._spooled = self._last
+        self._lost, self._lost_gaps, self._lost_windows = 0, {}, set()
+
     def losses(self) -> Losses | None:
         """What was given up, once; None while there is nothing, or no room to record it."""
         if not self._lost or len(self._memory) > self._limit // 2:

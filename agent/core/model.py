@@ -40,6 +40,7 @@ class Reason(StrEnum):
     CONNECTION_LOST = "connection_lost"
     INTERNAL_ERROR = "internal_error"
     ENDED = "ended"
+    ERASED = "erased"
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,8 @@ class Watched:
     """Calls in a row that brought no steady transcriber."""
     call_stamp: int = 0
     """The last call's mark in the store: of supervisors that saw the same mark only one may call."""
+    erased: bool = False
+    """True when the session's transcript was erased: nothing more of it is to be written down."""
 
     @property
     def beating(self) -> bool:
@@ -82,7 +84,7 @@ class Watched:
 
 def needs_call(watched: Watched, room_age: float) -> bool:
     """Whether to call a transcriber now for a room with people in it; `room_age` in seconds."""
-    if watched.served or watched.expected:
+    if watched.erased or watched.served or watched.expected:
         return False
     if watched.absence is None and room_age < GRACE_SECONDS:
         return False

@@ -35,7 +35,7 @@ class Feed:
         self.later_since = 0.0
         """When it was seen first: the event loop's time."""
         self.erased = False
-        """True when the session is in the store no more."""
+        """True when what was said in the session was erased."""
         self.away = False
         """True while the store does not answer."""
         self.failed: BaseException | None = None
@@ -100,7 +100,7 @@ class Feed:
         known = (self.life, self.later, self.erased)
         if self._session is None:
             self.later = lives[0] if lives else None
-        elif lives:
+        elif lives and lives[0].erased_at is None:
             await self._read(lives[0])
             self.life = lives[0]
             self.later = lives[1] if len(lives) > 1 else None

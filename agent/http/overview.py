@@ -20,7 +20,7 @@ from agent.http.livekit import LiveKit
 from agent.http.paths import NamedRoom
 from agent.http.record import SessionShape
 from agent.http.service import CurrentService
-from agent.http.sessions import ANSWERS, NamedSession, found_session, head, no_transcript, read_record
+from agent.http.sessions import ANSWERS, NamedSession, found_session, head, read_record, readable
 from agent.store.protocol import SessionInfo
 
 router = APIRouter(tags=["transcripts"], dependencies=[Depends(reader_of_room)], responses=ANSWERS)
@@ -57,8 +57,7 @@ async def read_status(name: NamedRoom, service: CurrentService, session: NamedSe
         living = await _living(service.livekit, name)
         if living is not None and (info is None or living.sid != info.session):
             return JSONResponse({**_new(living), "transcription": "waiting", "written_at": None})
-    if info is None:
-        raise no_transcript()
+    info = readable(info)
     if info.ended_at is not None:
         return _status(info, "ended")
     watched = (await service.store.watched([info.session]))[info.session]

@@ -14,7 +14,7 @@ from agent.http.livekit import LiveKit
 from agent.http.names import NewNames
 from agent.http.slots import Slots
 from agent.settings import Settings
-from agent.store.protocol import Reader
+from agent.store.protocol import Record
 
 NAME = "interview-transcription"
 
@@ -25,7 +25,7 @@ class Service:
 
     settings: Settings
     livekit: LiveKit
-    store: Reader
+    store: Record
     version: str
     """Of this program."""
     on_event: Callable[[str], None]

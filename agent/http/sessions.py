@@ -25,6 +25,7 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
     **REFUSALS,
     **STORE_FAILS,
     404: {"model": Problem, "description": "Nothing was ever transcribed in this room, or no such session."},
+    410: {"model": Problem, "description": "What was said in this session was erased."},
 }
 """What a call about a session may answer beside 200."""
 
@@ -33,17 +34,32 @@ async def found_session(store: Reader, room: str, session: str | None) -> Sessio
     """The session.
 
     Raises:
-        HTTPException: 404, there is none.
+        HTTPException: 404, there is none; 410, it was erased.
     """
-    info = await store.find_session(room, session)
+    return readable(await store.find_session(room, session))
+
+
+def readable(info: SessionInfo | None) -> SessionInfo:
+    """The session that was looked for.
+
+    Raises:
+        HTTPException: 404, there is none; 410, it was erased.
+    """
     if info is None:
         raise no_transcript()
+    if info.erased_at is not None:
+        raise erased(info.erased_at)
     return info
 
 
 def no_transcript() -> HTTPException:
     """The answer for a room of which nothing is stored."""
     return HTTPException(404, "No transcript of this room.")
+
+
+def erased(at: str) -> HTTPException:
+    """The answer for a session of which only a tombstone is stored."""
+    return HTTPException(410, f"The transcript of this session was erased at {at}.")
 
 
 def head(info: SessionInfo) -> dict[str, Any]:

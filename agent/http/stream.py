@@ -26,7 +26,7 @@ from agent.http.names import Sid
 from agent.http.paths import HEAD, NamedRoom
 from agent.http.reading import Reading, lingers_seconds
 from agent.http.service import CurrentService
-from agent.http.sessions import no_transcript
+from agent.http.sessions import erased, no_transcript
 from agent.http.stream_events import Position, read_id
 from agent.store.protocol import RoomLife
 
@@ -69,6 +69,7 @@ def _check_id(text: str | None) -> str | None:
         },
         204: {"description": "The reader has had everything, and nothing more will come: do not come again."},
         404: {"model": Problem, "description": "The room has no such `session`."},
+        410: {"model": Problem, "description": "What was said in the session was erased."},
         429: {"model": Problem, "description": "This participant, or key, holds enough streams open."},
         503: {"model": Problem, "description": "The database did not answer, or too many streams are open."},
     },
@@ -100,12 +101,14 @@ async def follow_room(
     if not lives and session is not None:
         raise no_transcript()
     reached = asked.seq if lives and asked.seq <= lives[0].last_seq else 0
-    if not lives and asked.session is not None:
-        lives = await service.store.lives(
-            name
-        )  # what the reader had is erased: what is there now is new to it
+    gone = not lives or lives[0].erased_at is not None
+    if gone and asked.session is not None and session is None:
+        # what the reader had is erased: what is there now is new to it
+        lives = await service.store.lives(name)
     if last_event_id and _nothing_more(lives, reached, pinned=session is not None):
         return Response(status_code=204, headers=HEADERS)
+    if lives and lives[0].erased_at is not None:
+        raise erased(lives[0].erased_at)
     if request.scope[HEAD]:
         return Response(headers=HEADERS, media_type=MEDIA_TYPE)
     reading = Reading(
@@ -135,8 +138,8 @@ def _position(last_event_id: str | None, after: int, session: str | None) -> Pos
 
 def _nothing_more(lives: list[RoomLife], reached: int, *, pinned: bool) -> bool:
     """True when a reader that comes again has had everything, and no more will come."""
-    if not lives:
-        return True  # erased, and the room has not begun anew
+    if not lives or lives[0].erased_at is not None:
+        return True  # and the room has not begun anew
     life, left = lives[0], len(lives) > 1
     if reached < life.last_seq or (left and not pinned):
         return False

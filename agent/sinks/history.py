@@ -8,12 +8,15 @@ from livekit import rtc
 
 from agent.core.history import METHOD, pack_reply, read_request
 from agent.core.model import Item
-from agent.errors import MessageError, StoreError
+from agent.errors import MessageError, SessionErased, StoreError
 
 APPLICATION_ERROR = 1500
 
 ReadItems = Callable[[int, int], Awaitable[tuple[Sequence[tuple[int, Item]], int]]]
-"""(after, limit) -> stored (seq, item) in order, and the highest seq that is known to exist."""
+"""(after, limit) -> stored (seq, item) in order, and the highest seq that is known to exist.
+
+Raises SessionErased when there is nothing because it was erased.
+"""
 
 
 class History:
@@ -36,6 +39,8 @@ class History:
             items, last = await self._read(after, limit)
         except MessageError as exc:
             raise rtc.RpcError(APPLICATION_ERROR, str(exc)) from exc
+        except SessionErased as exc:
+            raise rtc.RpcError(APPLICATION_ERROR, "the transcript of this session was erased") from exc
         except StoreError as exc:
             raise rtc.RpcError(APPLICATION_ERROR, "the store does not answer; try again") from exc
         return pack_reply(items, after=after, last=last, room=self._room.name, session=self._session)

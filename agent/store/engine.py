@@ -56,6 +56,8 @@ def _open_sqlite(url: URL, timeout_seconds: float) -> Database:
         cursor = connection.cursor()
         cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.execute("PRAGMA foreign_keys=ON")
+        # what is deleted is overwritten: an erased word must not live on in a free page of the file
+        cursor.execute("PRAGMA secure_delete=ON")
         cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")
@@ -95,6 +97,29 @@ async def switch_to_wal(engine: AsyncEngine) -> None:
                 await asyncio.sleep(_LOCKED_SECONDS)
             else:
                 return
+
+
+async def empty_wal(engine: AsyncEngine) -> None:
+    """Leave nothing in SQLite's write-ahead log: it holds pages as they were before the last change.
+
+    Waits for readers to be done with it, a moment at a time, since writers have to wait meanwhile. The caller
+    bounds it. On PostgreSQL there is nothing to do (docs/privacy.md).
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    async with engine.connect() as connection:
+        driver = (await connection.get_raw_connection()).driver_connection
+        assert driver is not None
+        [[patience]] = await driver.execute_fetchall("PRAGMA busy_timeout")
+        try:
+            await driver.execute_fetchall(f"PRAGMA busy_timeout={round(_LOCKED_SECONDS * 1000)}")
+            while True:
+                [[busy, *_]] = await driver.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+                if not busy:
+                    return
+                await asyncio.sleep(_LOCKED_SECONDS)
+        finally:
+            await driver.execute_fetchall(f"PRAGMA busy_timeout={patience}")
 
 
 def _open_postgresql(url: URL, timeout_seconds: float) -> Database:

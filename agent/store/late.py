@@ -9,19 +9,19 @@ from agent.core.model import End, Gap, Segment, Window
 from agent.core.supervision import Watched
 from agent.errors import SettingsError, StoreError
 from agent.store import open_store
-from agent.store.listing import Listed, Wanted
-from agent.store.protocol import Reader, RoomLife, SessionInfo, Stored
+from agent.store.erasure import Expired, Tombstone
+from agent.store.protocol import Record, RoomLife, SessionInfo, Stored
 
 
 class LateReader:
-    """See `agent.store.protocol.Reader`. Loading takes half a second: a service listens first, then loads."""
+    """See `agent.store.protocol.Record`. Loading takes half a second: a service listens first, then loads."""
 
     def __init__(self, database_url: str) -> None:
         self._database_url = database_url
-        self._reader: Reader | None = None
+        self._reader: Record | None = None
         self._loading = asyncio.Lock()
 
-    async def _open(self) -> Reader:
+    async def _open(self) -> Record:
         async with self._loading:
             if self._reader is None:
                 try:
@@ -58,13 +58,21 @@ class LateReader:
         """See `Reader.end_of`."""
         return await (await self._open()).end_of(session)
 
-    async def list_sessions(self, wanted: Wanted) -> list[Listed]:
-        """See `Listing.list_sessions`."""
-        return await (await self._open()).list_sessions(wanted)
-
     async def watched(self, sessions: Sequence[str]) -> dict[str, Watched]:
         """See `Watching.watched`."""
         return await (await self._open()).watched(sessions)
+
+    async def erase(self, room: str, session: str | None = None) -> Tombstone | None:
+        """See `Erasing.erase`."""
+        return await (await self._open()).erase(room, session)
+
+    async def expired(self, before: str, limit: int) -> list[Expired]:
+        """See `Erasing.expired`."""
+        return await (await self._open()).expired(before, limit)
+
+    async def may_erase_expired(self, holder: str, seconds: float) -> bool:
+        """See `Erasing.may_erase_expired`."""
+        return await (await self._open()).may_erase_expired(holder, seconds)
 
     async def migrate(self) -> None:
         """See `Reader.migrate`."""

@@ -8,11 +8,10 @@ from time import monotonic
 from typing import TypeVar
 
 from agent.core.model import Accounting, End, Gap, Item, Segment, Speaker, Status, Window
-from agent.errors import SessionFenced, StoreError
+from agent.errors import SessionErased, SessionFenced, StoreError
 from agent.store.clean import check_items, clean, clean_text
 from agent.store.dates import now_iso, unix_ms
-from agent.store.listing import Listed, Wanted
-from agent.store.memory_listing import Kept, list_kept
+from agent.store.erasure import Expired, Tombstone
 from agent.store.memory_supervision import Life, MemorySupervision
 from agent.store.numbers import Numbers, may_come_late
 from agent.store.protocol import Imported, Opened, Origin, RoomLife, SessionInfo, Stored
@@ -31,6 +30,7 @@ class _Session:
     epoch: int = 0
     ended_at: str | None = None
     written_at: str = ""
+    erased_at: str | None = None
     items: dict[int, Item] = field(default_factory=dict)
     speakers: tuple[Speaker, ...] = ()
     life: Life = field(default_factory=Life)
@@ -73,12 +73,16 @@ class MemoryStore(MemorySupervision):
     def __init__(self) -> None:
         super().__init__()
         self._sessions: dict[str, _Session] = {}
+        self._erases: tuple[str, float] = ("", 0.0)
+        """Who may erase what has expired, and until when (monotonic clock)."""
 
     async def open_session(self, room: str, session: str, started_at: str) -> Opened:
         """See `Writer.open_session`."""
         kept = self._sessions.setdefault(
             clean_text(session), _Session(clean_text(room), started_at, unix_ms(started_at))
         )
+        if kept.erased_at is not None:
+            raise _erased(session)
         kept.epoch += 1
         kept.ended_at = None
         kept.written_at = now_iso()
@@ -110,6 +114,8 @@ class MemoryStore(MemorySupervision):
             clean_text(origin.session),
             _Session(clean_text(origin.room), origin.started_at, unix, written_at=now_iso()),
         )
+        if kept.erased_at is not None:
+            return Imported(current=False, ended=True, seqs=(None,) * len(items), erased=True)
         current, ended = kept.epoch == origin.epoch, kept.ended_at is not None
         writer = clean_text(origin.writer)
         seqs = tuple(
@@ -148,6 +154,8 @@ class MemoryStore(MemorySupervision):
         kept = self._sessions.get(clean_text(session))
         if kept is None:
             raise StoreError(f"session {session!r} was never opened; call open_session first")
+        if kept.erased_at is not None:
+            raise _erased(session)
         if kept.epoch != epoch:
             raise SessionFenced(f"session {session!r} is held by epoch {kept.epoch}, not {epoch}")
         kept.written_at = now_iso()
@@ -162,9 +170,7 @@ class MemoryStore(MemorySupervision):
         ]
         if not found:
             return None
-        return self._info(max(found)[1])
-
-    def _info(self, sid: str) -> SessionInfo:
+        sid = max(found)[1]
         kept = self._sessions[sid]
         states = [status for _, status in kept.of_type(Status) if status.speaker is None]
         return SessionInfo(
@@ -176,16 +182,7 @@ class MemoryStore(MemorySupervision):
             state=states[-1] if states else None,
             accounting=kept.accounting,
             written_at=kept.written_at,
-        )
-
-    async def list_sessions(self, wanted: Wanted) -> list[Listed]:
-        """See `Listing.list_sessions`."""
-        return list_kept(
-            [
-                Kept(kept.started_unix_ms, self._info(sid), kept.of_type(Segment))
-                for sid, kept in self._sessions.items()
-            ],
-            clean(wanted),
+            erased_at=kept.erased_at,
         )
 
     async def lives(self, room: str, since: str | None = None) -> list[RoomLife]:
@@ -200,8 +197,10 @@ class MemoryStore(MemorySupervision):
             sids = sids[-1:]
         else:
             sids = sids[sids.index(clean_text(since)) :] if clean_text(since) in sids else []
-        kept = self._sessions
-        return [RoomLife(sid, kept[sid].started_at, kept[sid].ended_at, kept[sid].last_seq) for sid in sids]
+        lives = [(sid, self._sessions[sid]) for sid in sids]
+        return [
+            RoomLife(sid, one.started_at, one.ended_at, one.last_seq, one.erased_at) for sid, one in lives
+        ]
 
     async def items(self, session: str, after: int = 0, limit: int = 1000) -> list[Stored]:
         """See `Reader.items`."""
@@ -227,6 +226,42 @@ class MemoryStore(MemorySupervision):
         ends = kept.of_type(End)
         return ends[-1][1] if ends and kept.ended_at is not None else None
 
+    async def erase(self, room: str, session: str | None = None) -> Tombstone | None:
+        """See `Erasing.erase`."""
+        info = await self.find_session(room, session)
+        if info is None:
+            return None
+        erased_at = info.erased_at or now_iso()
+        ended_at = info.ended_at or erased_at
+        self._calls.pop(info.session, None)
+        self._sessions[info.session] = _Session(
+            info.room,
+            info.started_at,
+            unix_ms(info.started_at),
+            ended_at=ended_at,
+            written_at=info.written_at,
+            erased_at=erased_at,
+            life=Life(erased=True),
+        )
+        return Tombstone(info.room, info.session, info.started_at, ended_at, erased_at)
+
+    async def expired(self, before: str, limit: int) -> list[Expired]:
+        """See `Erasing.expired`."""
+        found = sorted(
+            (kept.ended_at or kept.written_at, sid, kept.room)
+            for sid, kept in self._sessions.items()
+            if kept.erased_at is None and (kept.ended_at or kept.written_at) < before
+        )
+        return [Expired(room, sid) for _, sid, room in found[:limit]]
+
+    async def may_erase_expired(self, holder: str, seconds: float) -> bool:
+        """See `Erasing.may_erase_expired`."""
+        now = monotonic()
+        if self._erases[0] != holder and self._erases[1] > now:
+            return False
+        self._erases = holder, now + seconds
+        return True
+
     def _kept(self, session: str) -> _Session:
         """The session, or an empty one in its place: readers of an unknown session read nothing."""
         return self._sessions.get(clean_text(session)) or _Session("", "", 0)
@@ -236,6 +271,10 @@ class MemoryStore(MemorySupervision):
 
     async def aclose(self) -> None:
         """Nothing to release; the record stays readable."""
+
+
+def _erased(session: str) -> SessionErased:
+    return SessionErased(f"session {session!r} was erased; nothing more of it is kept")
 
 
 def open_memory(_database_url: str) -> MemoryStore:

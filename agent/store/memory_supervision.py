@@ -19,6 +19,7 @@ class Life:
     beat_at: float | None = None
     leaving_at: float | None = None
     marks: Marks | None = None
+    erased: bool = False
 
 
 @dataclass(slots=True)
@@ -94,6 +95,7 @@ class MemorySupervision:
                 call_age=age(calls.called_at),
                 calls=calls.calls,
                 call_stamp=calls.stamp,
+                erased=life.erased,
             )
         return found
 

@@ -128,6 +128,13 @@ class Picker:
         head = facts.head
         origin = Origin(head.room, head.session, head.started_at, facts.epoch)
         found = await store.import_items(origin, [])
+        if found.erased:
+            await asyncio.to_thread(path.unlink, missing_ok=True)
+            log.info(
+                "spool of an erased session removed",
+                extra={"action": "spool_erased", "session": head.session},
+            )
+            return True
         rested = time.time() - (await asyncio.to_thread(path.stat)).st_mtime
         if not found.current and not found.ended and rested < self._settle_seconds:
             return False

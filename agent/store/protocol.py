@@ -30,7 +30,7 @@ from typing import Protocol
 
 from agent.core.model import Accounting, End, Gap, Item, Segment, Speaker, Status, Window
 from agent.core.succession import Marks
-from agent.store.listing import Listing
+from agent.store.erasure import Erasing
 from agent.store.supervision import Supervision, Watching
 
 
@@ -75,6 +75,8 @@ class SessionInfo:
     accounting: tuple[Accounting, ...] = ()
     written_at: str = ""
     """ISO 8601, UTC: when a writer last wrote; old while `ended_at` is None means the writer is gone."""
+    erased_at: str | None = None
+    """ISO 8601, UTC: when all that was said was erased; None while it is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ class RoomLife:
     """ISO 8601, UTC; None while it runs."""
     last_seq: int
     """The highest seq in the store, 0 when it is empty."""
+    erased_at: str | None = None
+    """ISO 8601, UTC: when all that was said was erased; None while it is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,8 @@ class Imported:
     """True when the session has ended."""
     seqs: tuple[int | None, ...] = ()
     """The number of each item, None for one that was not taken."""
+    erased: bool = False
+    """True when the session was erased: nothing was taken, and never will be."""
 
 
 class Writer(Protocol):
@@ -136,6 +142,7 @@ class Writer(Protocol):
         stays among the items. Room and `started_at` are those of the first writer.
 
         Raises:
+            SessionErased: nothing more of it is kept.
             ValueError: `started_at` is not ISO 8601.
         """
         ...
@@ -149,6 +156,7 @@ class Writer(Protocol):
 
         Raises:
             SessionFenced: another writer has taken the session over; nothing was stored.
+            SessionErased: nothing more of it is kept; nothing was stored.
             ValueError: a seq below 1, or an interim segment.
         """
         ...
@@ -159,6 +167,7 @@ class Writer(Protocol):
         A session that the store has never seen is made, with nobody's epoch (0). Of a replaced writer only
         segments and gaps are taken; windows and an end too once the session has ended: corrections of
         whoever has put all of it together. Importing again is harmless. No sign of life of the session.
+        Of an erased session nothing is taken.
 
         Raises:
             ValueError: a seq below 1, or an interim segment.
@@ -170,6 +179,7 @@ class Writer(Protocol):
 
         Raises:
             SessionFenced: another writer has taken the session over.
+            SessionErased: nothing more of it is kept.
         """
         ...
 
@@ -178,11 +188,12 @@ class Writer(Protocol):
 
         Raises:
             SessionFenced: another writer has taken the session over.
+            SessionErased: nothing more of it is kept.
         """
         ...
 
 
-class Reader(Watching, Listing, Protocol):
+class Reader(Watching, Protocol):
     """The reading side. All calls raise `StoreError` when the database is away; each has a time limit."""
 
     async def find_session(self, room: str, session: str | None = None) -> SessionInfo | None:
@@ -224,5 +235,9 @@ class Reader(Watching, Listing, Protocol):
         ...
 
 
-class Store(Writer, Reader, Supervision, Protocol):
+class Record(Reader, Erasing, Protocol):
+    """What hands the record out may do with it: read, and erase."""
+
+
+class Store(Writer, Record, Supervision, Protocol):
     """The whole record: `agent.store.open_store` makes one."""

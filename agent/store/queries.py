@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, Table, and_, delete, func, insert, or_, se
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agent.core.model import Accounting, End, Gap, Item, Segment, Speaker, Status, Window
-from agent.errors import SessionFenced, StoreError
-from agent.store import rows, search_queries
+from agent.errors import SessionErased, SessionFenced, StoreError
+from agent.store import rows
 from agent.store.dates import now_iso, unix_ms
 from agent.store.numbers import Numbers, may_come_late
 from agent.store.protocol import Imported, Opened, Origin, RoomLife, SessionInfo, Stored
@@ -31,6 +31,7 @@ _TAKE_OVER = text(
     " VALUES (:session, :room, :started_at, :started_unix_ms, NULL, 1, :written_at)"
     " ON CONFLICT (session) DO UPDATE"
     " SET epoch = sessions.epoch + 1, ended_at = NULL, written_at = excluded.written_at"
+    " WHERE sessions.erased_at IS NULL"
 )
 
 
@@ -44,7 +45,7 @@ _MAKE_SURE = text(
 
 async def open_session(db: AsyncConnection, room: str, session: str, started_at: str) -> Opened:
     """Raise the epoch, which waits for a write under way, then read where to go on."""
-    await db.execute(
+    taken = await db.execute(
         _TAKE_OVER,
         {
             "session": session,
@@ -54,6 +55,8 @@ async def open_session(db: AsyncConnection, room: str, session: str, started_at:
             "written_at": now_iso(),
         },
     )
+    if not taken.rowcount:
+        raise _erased(session)
     epoch = (await db.execute(select(sessions.c.epoch).where(sessions.c.session == session))).scalar_one()
     revisions = await db.execute(
         select(windows.c.window_id, func.max(windows.c.revision).label("revision"))
@@ -90,20 +93,29 @@ async def hold(db: AsyncConnection, session: str, epoch: int) -> None:
 
     Raises:
         SessionFenced: another writer has taken the session over.
+        SessionErased: nothing more of it is kept.
         StoreError: the session was never opened.
     """
     held = await db.execute(
         update(sessions)
-        .where(sessions.c.session == session, sessions.c.epoch == epoch)
+        .where(sessions.c.session == session, sessions.c.epoch == epoch, sessions.c.erased_at.is_(None))
         .values(written_at=now_iso())
     )
     if held.rowcount:
         return
-    found = await db.execute(select(sessions.c.epoch).where(sessions.c.session == session))
-    holder = found.scalar_one_or_none()
+    found = await db.execute(
+        select(sessions.c.epoch, sessions.c.erased_at).where(sessions.c.session == session)
+    )
+    holder = found.one_or_none()
     if holder is None:
         raise StoreError(f"session {session!r} was never opened; call open_session first")
-    raise SessionFenced(f"session {session!r} is held by epoch {holder}, not {epoch}")
+    if holder.erased_at is not None:
+        raise _erased(session)
+    raise SessionFenced(f"session {session!r} is held by epoch {holder.epoch}, not {epoch}")
+
+
+def _erased(session: str) -> SessionErased:
+    return SessionErased(f"session {session!r} was erased; nothing more of it is kept")
 
 
 async def write(db: AsyncConnection, session: str, epoch: int, batch: Sequence[Stored]) -> list[int]:
@@ -125,9 +137,13 @@ async def import_items(db: AsyncConnection, origin: Origin, batch: Sequence[Stor
         },
     )
     found = await db.execute(
-        select(sessions.c.epoch, sessions.c.ended_at).where(sessions.c.session == origin.session)
+        select(sessions.c.epoch, sessions.c.ended_at, sessions.c.erased_at).where(
+            sessions.c.session == origin.session
+        )
     )
     row = found.one()
+    if row.erased_at is not None:
+        return Imported(current=False, ended=True, seqs=(None,) * len(batch), erased=True)
     current, ended = row.epoch == origin.epoch, row.ended_at is not None
     taken = [stored for stored in batch if may_come_late(stored.item, current=current, ended=ended)]
     seqs: dict[int, int] = {}
@@ -181,8 +197,6 @@ async def _insert(
         await db.execute(insert(items), rows_of_items)
     for kind, values in details.items():
         await db.execute(insert(_DETAILS[kind][1]), values)
-    if Segment in details:
-        await search_queries.add_words(db, details[Segment])
     return given
 
 
@@ -241,6 +255,7 @@ async def find_session(db: AsyncConnection, room: str, session: str | None) -> S
         state=rows.status_of(last_state) if last_state else None,
         accounting=await _sums(db, sid),
         written_at=row["written_at"],
+        erased_at=row["erased_at"],
     )
 
 
@@ -248,7 +263,8 @@ async def lives(db: AsyncConnection, room: str, since: str | None) -> list[RoomL
     """Sessions of a room from `since` on, or the latest; one statement, for it is asked again and again."""
     last = select(func.coalesce(func.max(items.c.seq), 0)).where(items.c.session == sessions.c.session)
     when, sid = sessions.c.started_unix_ms, sessions.c.session
-    columns = (sid, sessions.c.started_at, sessions.c.ended_at, last.scalar_subquery().label("last_seq"))
+    dates = (sessions.c.started_at, sessions.c.ended_at)
+    columns = (sid, *dates, last.scalar_subquery().label("last_seq"), sessions.c.erased_at)
     wanted = select(*columns).where(sessions.c.room == room)
     if since is None:
         wanted = wanted.order_by(when.desc(), sid.desc()).limit(1)

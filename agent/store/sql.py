@@ -15,11 +15,11 @@ from agent.core.model import Accounting, End, Gap, Segment, Speaker, Window
 from agent.core.succession import Marks
 from agent.core.supervision import Watched
 from agent.errors import SettingsError, StoreError
-from agent.store import listing_queries, migrations, queries, supervision_queries
+from agent.store import erasure_queries, migrations, queries, supervision_queries
 from agent.store.clean import check_items, clean, clean_text
 from agent.store.dates import unix_ms
-from agent.store.engine import open_database
-from agent.store.listing import Listed, Wanted
+from agent.store.engine import empty_wal, open_database
+from agent.store.erasure import Expired, Tombstone
 from agent.store.memory import MemoryStore
 from agent.store.protocol import Imported, Opened, Origin, RoomLife, SessionInfo, Store, Stored
 from agent.store.supervision import Abandoned, Duty
@@ -114,9 +114,23 @@ class SqlStore:
         """See `Reader.end_of`."""
         return await self._run(queries.read_end, clean_text(session))
 
-    async def list_sessions(self, wanted: Wanted) -> list[Listed]:
-        """See `Listing.list_sessions`."""
-        return await self._run(listing_queries.list_sessions, clean(wanted))
+    async def erase(self, room: str, session: str | None = None) -> Tombstone | None:
+        """See `Erasing.erase`."""
+        named = None if session is None else clean_text(session)
+        tombstone = await self._run(erasure_queries.erase, clean_text(room), named)
+        if tombstone is not None:
+            with self._translated():
+                async with asyncio.timeout(self._timeout_seconds):
+                    await empty_wal(self.database.engine)
+        return tombstone
+
+    async def expired(self, before: str, limit: int) -> list[Expired]:
+        """See `Erasing.expired`."""
+        return await self._run(erasure_queries.expired, before, limit)
+
+    async def may_erase_expired(self, holder: str, seconds: float) -> bool:
+        """See `Erasing.may_erase_expired`."""
+        return await self._run(erasure_queries.may_erase_expired, holder, seconds)
 
     async def beat(self, session: str, epoch: int, marks: Marks | None) -> None:
         """See `Supervision.beat`."""

@@ -59,7 +59,9 @@ async def release(db: AsyncConnection, session: str, epoch: int, marks: Marks) -
 
 async def _update_held(db: AsyncConnection, session: str, epoch: int, values: Mapping[str, Any]) -> None:
     held = await db.execute(
-        update(sessions).where(sessions.c.session == session, sessions.c.epoch == epoch).values(values)
+        update(sessions)
+        .where(sessions.c.session == session, sessions.c.epoch == epoch, sessions.c.erased_at.is_(None))
+        .values(values)
     )
     if not held.rowcount:
         await queries.hold(db, session, epoch)  # raises, and says why
@@ -128,7 +130,8 @@ async def watched(db: AsyncConnection, wanted: Sequence[str]) -> dict[str, Watch
     called: dict[str, Mapping[Any, Any]] = {}
     for first in range(0, len(wanted), PAGE):
         page = wanted[first : first + PAGE]
-        columns = (sessions.c.session, sessions.c.beat_unix_ms, sessions.c.leaving_unix_ms)
+        beats = (sessions.c.beat_unix_ms, sessions.c.leaving_unix_ms)
+        columns = (sessions.c.session, *beats, sessions.c.erased_at)
         for table, found in (
             (select(*columns).where(sessions.c.session.in_(page)), lives),
             (select(calls).where(calls.c.session.in_(page)), called),
@@ -152,6 +155,7 @@ def watched_of(life: Mapping[Any, Any], called: Mapping[Any, Any], now: int) -> 
         call_age=age(called.get("called_unix_ms")),
         calls=called.get("calls", 0),
         call_stamp=called.get("called_unix_ms", 0),
+        erased=life.get("erased_at") is not None,
     )
 
 
@@ -184,11 +188,12 @@ async def check_in(
         ),
         {"worker": supervisor, "agent_name": agent_name, "takes_jobs": takes_jobs},
     )
-    leads = may_lead and await _take_lease(db, supervisor, agent_name)
+    leads = may_lead and await take_lease(db, supervisor, agent_name, LEASE_SECONDS)
     return Duty(leads, await takers(db, agent_name))
 
 
-async def _take_lease(db: AsyncConnection, supervisor: str, agent_name: str) -> bool:
+async def take_lease(db: AsyncConnection, holder: str, name: str, seconds: float) -> bool:
+    """Take a lease, or renew one's own; False while somebody else holds it."""
     led = await db.execute(
         text(
             "INSERT INTO leases (agent_name, holder, until_unix_ms)"
@@ -197,7 +202,7 @@ async def _take_lease(db: AsyncConnection, supervisor: str, agent_name: str) -> 
             " SET holder = excluded.holder, until_unix_ms = excluded.until_unix_ms"
             f" WHERE leases.holder = excluded.holder OR leases.until_unix_ms < {_clock(db)}"
         ),
-        {"agent_name": agent_name, "holder": supervisor, "lease": round(LEASE_SECONDS * 1000)},
+        {"agent_name": name, "holder": holder, "lease": round(seconds * 1000)},
     )
     return bool(led.rowcount)
 

@@ -8,19 +8,22 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from aiohttp import web
 from elevenlabs.realtime.connection import RealtimeEvents
 from livekit.plugins import elevenlabs
 
 from agent.core.ledger import Answer, Token
 from agent.core.model import Reason
 from agent.errors import RecognizerError
+from agent.settings import Settings
 from agent.stt import elevenlabs as ours
 from agent.stt.elevenlabs import ElevenLabsOptions, ElevenLabsRecognizer, read_message
 from agent.stt.protocol import Final, Interim, Plain, RecognizerEvent, SessionReady
+from agent.stt.registry import create_recognizer
 from local.marked_speech import sentences, synthesize
 from local.recognizer.engines.scripted import ScriptedEngine
 from local.recognizer.faults import Faults
-from local.recognizer.protocol import ErrorType
+from local.recognizer.protocol import ErrorType, SessionConfig
 from local.recognizer.server import RecognizerServer
 
 
@@ -245,3 +248,30 @@ def test_words_spacing_and_confidence() -> None:
     }
     tokens = (Token("hello", 0.5, 0.9), Token(" ", 0.9, 1.0, spacing=True), Token("you", 1.0, 1.2))
     assert read_message(message) == Final(Answer("hello you", tokens, "en", 1.0))
+
+
+class Asked(RecognizerServer):
+    """The local recognizer, and what was asked of it in the query."""
+
+    def __init__(self) -> None:
+        super().__init__(ScriptedEngine(0.01))
+        self.configs: list[SessionConfig] = []
+
+    async def _serve(self, ws: web.WebSocketResponse, request: web.Request, config: SessionConfig) -> None:
+        self.configs.append(config)
+        await super()._serve(ws, request, config)
+
+
+@pytest.mark.parametrize(("setting", "kept"), [("false", False), ("true", True), ("", True)])
+async def test_zero_retention_is_asked_for(setting: str, kept: bool) -> None:
+    """STT_LOGGING=false goes out as `enable_logging=false`: the provider is to keep nothing."""
+    async with Asked() as server:
+        settings = Settings.from_env(
+            {"STT_LOGGING": setting, "ELEVENLABS_API_KEY": "k", "ELEVENLABS_BASE_URL": server.base_url}
+        )
+        recognizer = create_recognizer(settings)
+        session = recognizer.open()
+        assert isinstance(await anext(session.events()), SessionReady)
+        await session.aclose()
+        await recognizer.aclose()
+    assert [config.enable_logging for config in server.configs] == [kept]

@@ -115,3 +115,18 @@ def test_nothing_goes_without_a_trace(steps: list[str], limit: int) -> None:
         lost = any(one.start <= number < one.end for one in gaps)
         assert number <= max(stored, disk) or number in memory or lost
     assert (losses.count if losses else 0) <= added
+
+
+def test_what_is_erased_is_no_loss() -> None:
+    """Nothing waits any more, in memory or on disk, and nothing of it is told; later items count on."""
+    backlog = Backlog(2)
+    for number in range(1, 6):
+        backlog.add(said(number), 1)
+        backlog.spooled(2)
+    assert backlog.on_disk_only
+    backlog.erase()
+    assert backlog.empty
+    assert not backlog.unspooled()
+    assert backlog.losses() is None
+    assert backlog.add(said(6), 1).number == 6
+    assert [one.number for one in backlog.batch(9)] == [6]

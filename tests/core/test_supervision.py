@@ -119,3 +119,10 @@ def test_every_room_gets_one_in_the_end(watched: Watched, room_age: float) -> No
         call_age=later(watched.call_age),
     )
     assert needs_call(aged, room_age + LONGEST_WAIT_SECONDS)
+
+
+def test_an_erased_session_gets_no_transcriber() -> None:
+    """Nothing more of it is to be written down, however long nobody has transcribed it."""
+    assert needs_call(Watched(beat_age=100), OLD)
+    assert not needs_call(Watched(beat_age=100, erased=True), OLD)
+    assert not needs_call(Watched(erased=True), OLD)

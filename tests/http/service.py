@@ -12,7 +12,7 @@ from agent.http.grants import Role, mint
 from agent.http.livekit import LiveKit
 from agent.settings import Settings
 from agent.store.memory import MemoryStore
-from agent.store.protocol import Reader
+from agent.store.protocol import Record
 from token_service import create_app
 
 KEY = "an-api-key-of-the-service"
@@ -28,7 +28,7 @@ def settings(**env: str) -> Settings:
 
 @asynccontextmanager
 async def calling(
-    store: Reader | None = None, *, credential: str | None = KEY, host: str = "localhost", **env: str
+    store: Record | None = None, *, credential: str | None = KEY, host: str = "localhost", **env: str
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the service; `credential` is sent with every call."""
     chosen = settings(**env)

@@ -39,10 +39,10 @@ ALLOWED: dict[tuple[str, str], Any] = {
     ("GET", "/rooms"): key_holder,
     ("GET", "/rooms/{name:room}/participants"): key_holder,
     ("DELETE", "/rooms/{name:room}"): key_holder,
+    ("DELETE", "/rooms/{name:room}/transcript"): key_holder,
     ("POST", "/tokens/generate"): key_holder,
     ("GET", "/rooms/{name:room}/transcript"): reader_of_room,
     ("GET", "/rooms/{name:room}/windows"): reader_of_room,
-    ("GET", "/transcripts"): key_holder,
     ("GET", "/rooms/{name:room}/status"): reader_of_room,
     ("GET", "/rooms/{name:room}/analytics"): reader_of_room,
     ("GET", "/rooms/{name:room}/stream"): listener_of_room,
@@ -103,8 +103,6 @@ GUARDED = [
     ("POST", "/rooms/create"),
     ("POST", "/tokens/generate"),
     ("GET", "/rooms"),
-    ("GET", "/transcripts"),
-    ("GET", "/transcripts?q=x"),
     ("GET", "/rooms/a/participants"),
     ("DELETE", "/rooms/a"),
     ("GET", "/rooms/a/transcript"),
@@ -117,6 +115,7 @@ GUARDED = [
     ("HEAD", "/rooms/a/transcript"),
     ("HEAD", "/rooms/a/transcript?format=srt"),
     ("HEAD", "/rooms/a/stream"),
+    ("DELETE", "/rooms/a/transcript"),
 ]
 
 

@@ -67,8 +67,8 @@ class CountingStore(MemoryStore):
         numbers = range(first, last + 1)
         await self.write("RM_1", 1, [Stored(seq, segment(f"word{seq}", seq)) for seq in numbers])
 
-    def erase(self) -> None:
-        """As if nobody had ever said anything."""
+    def lose(self) -> None:
+        """As if nobody had ever said anything: another database is in its place."""
         self._sessions.clear()
 
 
@@ -228,14 +228,18 @@ async def test_what_cannot_be_read_now_is_not_over(
     assert reader.seqs() == list(range(1, 351))
 
 
-async def test_a_record_that_is_erased(store: CountingStore, feeds: Feeds) -> None:
+@pytest.mark.parametrize("tombstone", [True, False])
+async def test_a_record_that_is_erased(store: CountingStore, feeds: Feeds, tombstone: bool) -> None:
     """Readers are told and let go, and nothing of it stays in this process."""
     await store.say(1, 350)
     async with Reader(feeds) as reader:
         await reader.until_seq(350)
         (feed,) = [one.feed for one in feeds._followed.values()]
         assert feeds._pages.get("RM_1", 0)
-        store.erase()
+        if tombstone:
+            await store.erase("a", "RM_1")
+        else:
+            store.lose()
         assert (await reader.until("closing")).data == {"reason": "erased", "again": False}
         assert not feed._tail
         assert feeds._pages.get("RM_1", 0) is None

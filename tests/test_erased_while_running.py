@@ -1,0 +1,140 @@
+"""A session is erased while its writer works, with the database there or away: nothing of it comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from agent.core.model import Reason, Segment, State
+from agent.settings import Settings
+from agent.store import open_store
+from agent.store.pickup import Picker
+from agent.store.protocol import Store
+from agent.store.retention import erase
+from agent.store.spool import Held, Labels, Spooled, Sums, spool_files
+from tests.contract.record import ADA, BOB, END, STARTED, sums, window
+from tests.sqlite import locked
+from tests.test_pickup import leave, said
+from tests.test_recorder import ROOM, SID, recording
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where spools are."""
+    return tmp_path / "spool"
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """An SQLite database."""
+    return f"sqlite:///{tmp_path}/record.db"
+
+
+@pytest_asyncio.fixture
+async def store(url: str) -> AsyncIterator[Store]:
+    """The eraser's."""
+    opened = open_store(url)
+    yield opened
+    await opened.aclose()
+
+
+def files(folder: Path) -> list[Path]:
+    """All of them, whatever they are called."""
+    return list(folder.glob("*"))
+
+
+async def test_the_writer_stops_and_says_so(store: Store, url: str, folder: Path) -> None:
+    """Within a second, also in silence, the room is told, once; what comes later is neither kept nor sent."""
+    async with recording(url, folder) as rig:
+        rig.say(1, 2)
+        assert await rig.recorder.drain(5.0)
+        await store.erase(ROOM, SID)
+        await rig.until(rig.recorder.fenced.is_set, 2.0)
+        [status] = rig.shown_states()
+        assert (status.state, status.reason, status.speaker) == (State.STOPPED, Reason.ERASED, None)
+        assert "erased" in rig.recorder.over_because
+        rig.say(3)
+        rig.recorder.save_speakers([ADA, BOB])
+        rig.recorder.save_accounting([sums()])
+        assert await rig.recorder.drain(5.0)
+        assert rig.shown_texts() == ["word1", "word2"]
+    assert spool_files(folder) == []
+    assert await store.items(SID) == []
+
+
+async def test_what_waits_on_disk_is_erased_too(store: Store, url: str, folder: Path, tmp_path: Path) -> None:
+    """The database was away, the spool is full of words: it goes when the writer hears of the erasure."""
+    async with recording(url, folder) as rig:
+        rig.say(1)
+        assert await rig.recorder.drain(5.0)
+        with locked(tmp_path / "record.db"):
+            rig.say(*range(2, 50))
+            rig.recorder.save_speakers([ADA])
+            await rig.until(lambda: bool(spool_files(folder)))
+        await store.erase(ROOM, SID)
+        await rig.until(rig.recorder.fenced.is_set)
+        await rig.until(lambda: not files(folder))
+    assert files(folder) == []
+    assert await store.items(SID) == []
+
+
+async def test_a_transcriber_that_comes_later_writes_nothing(store: Store, url: str, folder: Path) -> None:
+    """A job of the erased session, begun anew: it is told before it has stored a word."""
+    await store.open_session(ROOM, SID, STARTED)
+    await store.erase(ROOM, SID)
+    async with recording(url, folder, opened=False) as rig:
+        rig.say(1)
+        await rig.until(rig.recorder.fenced.is_set)
+        assert [one.reason for one in rig.shown_states()] == [Reason.ERASED]
+        assert rig.shown_texts() == []
+    assert files(folder) == []
+    assert await store.items(SID) == []
+
+
+@pytest.mark.parametrize("epoch", [0, 1, 2])
+async def test_orphaned_spools_are_removed(store: Store, folder: Path, epoch: int) -> None:
+    """Of the last writer, of a replaced one, of one that never reached the database: all go unread."""
+    for _ in range(2):
+        await store.open_session(ROOM, SID, STARTED)
+    await store.erase(ROOM, SID)
+    words = [said(number, epoch=epoch) for number in range(1, 300)]
+    await leave(
+        folder,
+        Held(epoch),
+        *words,
+        Spooled(epoch, 301, window()),
+        Spooled(epoch, 302, END),
+        Labels((ADA,)),
+        Sums((sums(),)),
+    )
+    assert await Picker(folder).pick_up(store, SID) == 1, "and no successor's last answers are waited for"
+    assert files(folder) == []
+    assert await store.items(SID) == []
+    info = await store.find_session(ROOM, SID)
+    assert info is not None
+    assert (info.accounting, info.last_seq) == ((), 0)
+
+
+async def test_erasing_while_a_spool_is_taken_in(store: Store, folder: Path) -> None:
+    """Whoever comes first, nothing is left of it."""
+    await store.open_session(ROOM, SID, STARTED)
+    await leave(folder, *(said(number) for number in range(1, 1500)), Labels((ADA,)), Sums((sums(),)))
+    picker = Picker(folder, settle_seconds=0.0)
+    results = await asyncio.gather(
+        picker.pick_up(store), _erase_when_some_is_there(store, folder), return_exceptions=True
+    )
+    assert not isinstance(results[1], BaseException)
+    await picker.pick_up(store)
+    assert spool_files(folder) == []
+    assert await store.items(SID) == []
+
+
+async def _erase_when_some_is_there(store: Store, folder: Path) -> None:
+    async with asyncio.timeout(10):
+        while not [one for one in await store.items(SID, limit=1) if isinstance(one.item, Segment)]:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    await erase(store, Settings.from_env({"SPOOL_DIRECTORY": str(folder)}), ROOM, SID)
