@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from agent.errors import SettingsError, StoreError
-from agent.http import erasure, health, overview, rooms, stream, tokens, transcripts, webhook
+from agent.http import erasure, health, listing, overview, rooms, stream, tokens, transcripts, webhook
 from agent.http.answers import ANY_CALL, add_error_answers
 from agent.http.boundary import Boundary
 from agent.http.callers import check_guarded, is_open, keys_of
@@ -71,7 +71,7 @@ def create_app(
         settings, livekit, store, _version(), look, Feeds(store), Slots(settings.max_streams)
     )
     app.state.supervisor = supervisor
-    for module in (health, overview, rooms, tokens, transcripts, erasure, stream, webhook):
+    for module in (health, listing, overview, rooms, tokens, transcripts, erasure, stream, webhook):
         app.include_router(module.router)
     add_error_answers(app)
     # the last one added is the first one asked

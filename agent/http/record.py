@@ -7,13 +7,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from agent.core.model import Reason, State
 
 
-class _Shape(BaseModel):
+class Shape(BaseModel):
     """A shape without further fields."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class SpeakerShape(_Shape):
+class SpeakerShape(Shape):
     """Who spoke."""
 
     identity: str = Field(examples=["candidate-1f0c9a3e"])
@@ -22,7 +22,7 @@ class SpeakerShape(_Shape):
     label: str = Field(description="Unique in the session, never changed.", examples=["candidate"])
 
 
-class WordShape(_Shape):
+class WordShape(Shape):
     """One word; times in seconds since the room was created."""
 
     text: str = Field(examples=["yourself."])
@@ -30,7 +30,7 @@ class WordShape(_Shape):
     end: float = Field(examples=[5.62])
 
 
-class SegmentShape(_Shape):
+class SegmentShape(Shape):
     """What one speaker said in one go; times in seconds since the room was created."""
 
     seq: int = Field(description="Number of the item in the session.", examples=[7])
@@ -48,7 +48,7 @@ class SegmentShape(_Shape):
     confidence: float | None = Field(description="0 to 1, or null.", examples=[0.97])
 
 
-class GapShape(_Shape):
+class GapShape(Shape):
     """A stretch of one speaker's audio that has no transcript."""
 
     seq: int = Field(examples=[9])
@@ -59,7 +59,7 @@ class GapShape(_Shape):
     reason: Reason
 
 
-class StateShape(_Shape):
+class StateShape(Shape):
     """What the transcription is doing."""
 
     state: State
@@ -68,7 +68,7 @@ class StateShape(_Shape):
     detail: str = Field(examples=[""])
 
 
-class AccountingShape(_Shape):
+class AccountingShape(Shape):
     """Seconds of one speaker's audio: heard = speech + silence; at the end speech = answered + gap."""
 
     speaker: SpeakerShape
@@ -82,7 +82,7 @@ class AccountingShape(_Shape):
     reconnects: int = Field(examples=[0])
 
 
-class TurnShape(_Shape):
+class TurnShape(Shape):
     """What one speaker said before another did."""
 
     speaker: SpeakerShape
@@ -91,7 +91,7 @@ class TurnShape(_Shape):
     text: str = Field(examples=["Tell me about yourself."])
 
 
-class WindowShape(_Shape):
+class WindowShape(Shape):
     """Everything said in a stretch of room time."""
 
     seq: int = Field(examples=[8])
@@ -107,7 +107,7 @@ class WindowShape(_Shape):
     segments: int = Field(description="How many segments have a word in it.", examples=[1])
 
 
-class SessionShape(_Shape):
+class SessionShape(Shape):
     """One life of a room."""
 
     room: str = Field(examples=["interview-20261125-100000"])

@@ -10,6 +10,7 @@ from agent.core.supervision import Watched
 from agent.errors import SettingsError, StoreError
 from agent.store import open_store
 from agent.store.erasure import Expired, Tombstone
+from agent.store.listing import Listed, Wanted
 from agent.store.protocol import Record, RoomLife, SessionInfo, Stored
 
 
@@ -57,6 +58,10 @@ class LateReader:
     async def end_of(self, session: str) -> End | None:
         """See `Reader.end_of`."""
         return await (await self._open()).end_of(session)
+
+    async def list_sessions(self, wanted: Wanted) -> list[Listed]:
+        """See `Listing.list_sessions`."""
+        return await (await self._open()).list_sessions(wanted)
 
     async def watched(self, sessions: Sequence[str]) -> dict[str, Watched]:
         """See `Watching.watched`."""

@@ -12,6 +12,8 @@ from agent.errors import SessionErased, SessionFenced, StoreError
 from agent.store.clean import check_items, clean, clean_text
 from agent.store.dates import now_iso, unix_ms
 from agent.store.erasure import Expired, Tombstone
+from agent.store.listing import Listed, Wanted
+from agent.store.memory_listing import Kept, list_kept
 from agent.store.memory_supervision import Life, MemorySupervision
 from agent.store.numbers import Numbers, may_come_late
 from agent.store.protocol import Imported, Opened, Origin, RoomLife, SessionInfo, Stored
@@ -170,7 +172,9 @@ class MemoryStore(MemorySupervision):
         ]
         if not found:
             return None
-        sid = max(found)[1]
+        return self._info(max(found)[1])
+
+    def _info(self, sid: str) -> SessionInfo:
         kept = self._sessions[sid]
         states = [status for _, status in kept.of_type(Status) if status.speaker is None]
         return SessionInfo(
@@ -183,6 +187,16 @@ class MemoryStore(MemorySupervision):
             accounting=kept.accounting,
             written_at=kept.written_at,
             erased_at=kept.erased_at,
+        )
+
+    async def list_sessions(self, wanted: Wanted) -> list[Listed]:
+        """See `Listing.list_sessions`."""
+        return list_kept(
+            [
+                Kept(kept.started_unix_ms, self._info(sid), kept.of_type(Segment))
+                for sid, kept in self._sessions.items()
+            ],
+            clean(wanted),
         )
 
     async def lives(self, room: str, since: str | None = None) -> list[RoomLife]:

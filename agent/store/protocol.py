@@ -31,6 +31,7 @@ from typing import Protocol
 from agent.core.model import Accounting, End, Gap, Item, Segment, Speaker, Status, Window
 from agent.core.succession import Marks
 from agent.store.erasure import Erasing
+from agent.store.listing import Listing
 from agent.store.supervision import Supervision, Watching
 
 
@@ -193,7 +194,7 @@ class Writer(Protocol):
         ...
 
 
-class Reader(Watching, Protocol):
+class Reader(Watching, Listing, Protocol):
     """The reading side. All calls raise `StoreError` when the database is away; each has a time limit."""
 
     async def find_session(self, room: str, session: str | None = None) -> SessionInfo | None:

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agent.core.model import Accounting, End, Gap, Item, Segment, Speaker, Status, Window
 from agent.errors import SessionErased, SessionFenced, StoreError
-from agent.store import rows
+from agent.store import rows, search_queries
 from agent.store.dates import now_iso, unix_ms
 from agent.store.numbers import Numbers, may_come_late
 from agent.store.protocol import Imported, Opened, Origin, RoomLife, SessionInfo, Stored
@@ -197,6 +197,8 @@ async def _insert(
         await db.execute(insert(items), rows_of_items)
     for kind, values in details.items():
         await db.execute(insert(_DETAILS[kind][1]), values)
+    if Segment in details:
+        await search_queries.add_words(db, details[Segment])
     return given
 
 

@@ -15,11 +15,12 @@ from agent.core.model import Accounting, End, Gap, Segment, Speaker, Window
 from agent.core.succession import Marks
 from agent.core.supervision import Watched
 from agent.errors import SettingsError, StoreError
-from agent.store import erasure_queries, migrations, queries, supervision_queries
+from agent.store import erasure_queries, listing_queries, migrations, queries, supervision_queries
 from agent.store.clean import check_items, clean, clean_text
 from agent.store.dates import unix_ms
 from agent.store.engine import empty_wal, open_database
 from agent.store.erasure import Expired, Tombstone
+from agent.store.listing import Listed, Wanted
 from agent.store.memory import MemoryStore
 from agent.store.protocol import Imported, Opened, Origin, RoomLife, SessionInfo, Store, Stored
 from agent.store.supervision import Abandoned, Duty
@@ -113,6 +114,10 @@ class SqlStore:
     async def end_of(self, session: str) -> End | None:
         """See `Reader.end_of`."""
         return await self._run(queries.read_end, clean_text(session))
+
+    async def list_sessions(self, wanted: Wanted) -> list[Listed]:
+        """See `Listing.list_sessions`."""
+        return await self._run(listing_queries.list_sessions, clean(wanted))
 
     async def erase(self, room: str, session: str | None = None) -> Tombstone | None:
         """See `Erasing.erase`."""

@@ -1,6 +1,7 @@
 """The tables of the record. Times are room time in seconds; dates are ISO 8601 texts in UTC.
 
     sessions ──< items ──1 segments | windows | gaps | states | ends     (one row of detail an item)
+        │                     └──1 search_words                          (`agent.store.search_queries`)
         └──< speakers, accounting                                        (replaced as a whole)
     calls (of transcribers, one row a session), workers, leases: for supervision, gone with their use
 
@@ -20,10 +21,12 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     Index,
+    Integer,
     MetaData,
     Table,
     Text,
 )
+from sqlalchemy.dialects.postgresql import TSVECTOR
 
 metadata = MetaData(
     naming_convention={
@@ -98,6 +101,7 @@ sessions = Table(
     Column("erased_at", Text, nullable=True, comment="set: a tombstone, nothing else is kept of it"),
     Index(None, "room", "started_unix_ms"),
     Index(None, "ended_at"),
+    Index(None, "started_unix_ms", "session"),
 )
 
 items = Table(
@@ -125,6 +129,22 @@ segments = _detail(
     _text("language"),
     Column("confidence", Double, nullable=True, comment="0..1"),
     Index(None, "session", "start_seconds", "seq"),
+)
+
+search_words = Table(
+    "search_words",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    _text("session"),
+    _count("seq"),
+    Column(
+        "words",
+        Text().with_variant(TSVECTOR(), "postgresql"),
+        nullable=False,
+        comment="of the segment, cut and folded",
+    ),
+    ForeignKeyConstraint(["session", "seq"], ["segments.session", "segments.seq"], ondelete="CASCADE"),
+    Index(None, "session", "seq", unique=True),
 )
 
 windows = _detail(

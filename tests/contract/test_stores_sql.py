@@ -81,6 +81,11 @@ async def test_the_record_outlives_the_process(url: str) -> None:
         assert (await second.open_session("room", "RM_1", STARTED)).epoch == 2
 
 
+def described_in_tables(name: str | None, kind: str, _parents: object) -> bool:
+    """The index of words is made of what only one kind of database knows: `agent.store.search_queries`."""
+    return not (name or "").startswith("search_index" if kind == "table" else "ix_search_words_words")
+
+
 async def test_migrations_make_the_tables_that_the_code_uses(store: SqlStore) -> None:
     """Tables, columns, kinds, keys and indexes after all steps are those of tables.py."""
     from alembic.autogenerate import compare_metadata  # noqa: PLC0415 - slow to load
@@ -89,7 +94,9 @@ async def test_migrations_make_the_tables_that_the_code_uses(store: SqlStore) ->
     await store.migrate()
     async with store.database.engine.connect() as connection:
         differences = await connection.run_sync(
-            lambda sync: compare_metadata(MigrationContext.configure(sync), metadata)
+            lambda sync: compare_metadata(
+                MigrationContext.configure(sync, opts={"include_name": described_in_tables}), metadata
+            )
         )
         indexes = await connection.run_sync(lambda sync: inspect(sync).get_indexes("segments"))
     assert differences == []
@@ -121,7 +128,7 @@ async def test_the_erasing_step_goes_back(store: SqlStore) -> None:
         step(config, revision)
 
     async with store.database.engine.begin() as connection:
-        await connection.run_sync(go, command.downgrade, "0003")
+        await connection.run_sync(go, command.downgrade, "0004")
         columns = await connection.run_sync(lambda sync: inspect(sync).get_columns("sessions"))
         assert "erased_at" not in {column["name"] for column in columns}
         found = await connection.execute(text("SELECT session FROM sessions"))
@@ -157,7 +164,7 @@ async def test_a_fault_says_where_but_not_what_was_said(store: SqlStore) -> None
     """The error of a failed write names the database and the cause; speech and passwords stay out of it."""
     await store.open_session("room", "RM_1", STARTED)
     async with store.database.engine.begin() as connection:
-        await connection.execute(text("DROP TABLE segments"))
+        await connection.execute(text("ALTER TABLE segments RENAME TO lost"))
     with pytest.raises(StoreError, match="segments") as caught:
         await store.write("RM_1", 1, [Stored(1, segment("my password is swordfish"))])
     assert caught.value.__cause__ is not None
