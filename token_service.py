@@ -33,6 +33,7 @@ from agent.store.late import LateReader
 from agent.store.protocol import Reader, Record
 from agent.store.retention import Retention
 from agent.supervise import Supervisor, supervision
+from agent.webhooks.courier import Courier, delivering
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +52,15 @@ Room names may hold any Unicode; in a path they are percent-encoded (`/` may sta
 
 
 def create_app(
-    settings: Settings, livekit: LiveKit, store: Record, supervisor: Supervisor | None = None
+    settings: Settings,
+    livekit: LiveKit,
+    store: Record,
+    supervisor: Supervisor | None = None,
+    courier: Courier | None = None,
 ) -> FastAPI:
     """The service as an ASGI app; it closes `livekit` and `store` when it ends.
 
-    With a `supervisor` rooms are supervised from here, too.
+    With a `supervisor` rooms are supervised from here, too; a `courier` posts webhooks.
     """
     app = FastAPI(
         title="Interview transcription",
@@ -68,9 +73,17 @@ def create_app(
     )
     look = supervisor.look_now if supervisor else lambda _sid: None
     app.state.service = Service(
-        settings, livekit, store, _version(), look, Feeds(store), Slots(settings.max_streams)
+        settings,
+        livekit,
+        store,
+        _version(),
+        look,
+        Feeds(store),
+        Slots(settings.max_streams),
+        courier.figures if courier else None,
     )
     app.state.supervisor = supervisor
+    app.state.courier = courier
     for module in (health, listing, overview, rooms, tokens, transcripts, erasure, stream, webhook):
         app.include_router(module.router)
     add_error_answers(app)
@@ -91,9 +104,11 @@ def create_app(
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     supervisor: Supervisor | None = app.state.supervisor
+    courier: Courier | None = app.state.courier
     try:
         async with (
             supervision(supervisor) if supervisor else nullcontext(),
+            delivering(courier) if courier else nullcontext(),
             asyncio.TaskGroup() as group,
         ):
             tasks = [group.create_task(_prepare(service.store), name="prepare the record")]
@@ -152,7 +167,8 @@ def serve(settings: Settings) -> None:
     set_up_logs(settings)
     livekit = LiveKit(settings)
     supervisor = Supervisor(settings, livekit) if livekit.configured and settings.supervise else None
-    app = create_app(settings, livekit, LateReader(settings.database_url), supervisor)
+    courier = Courier(settings) if settings.webhook_url else None
+    app = create_app(settings, livekit, LateReader(settings.database_url), supervisor, courier)
     with listen(settings.host, settings.port) as listener:
         port = listener.getsockname()[1]
         extra = {"action": "service_started", "host": settings.host, "port": port}
@@ -219,6 +235,8 @@ def main() -> None:
     - CORS_ORIGINS: pages that may call from a browser
 
     - DATABASE_URL: where the worker keeps transcripts
+
+    - WEBHOOK_URL, WEBHOOK_SECRET: where windows are posted as they close
 
     Ctrl-C or SIGTERM ends it when the calls under way are answered.
     """

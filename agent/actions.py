@@ -57,6 +57,16 @@ ACTIONS = frozenset(
         "record_unreadable",
         "stream_slow",
         "streams_full",
+        # webhooks
+        "webhooks_started",
+        "webhooks_idle",
+        "webhooks_held_up",
+        "webhooks_gone",
+        "webhooks_broken",
+        "webhook_failed",
+        "webhook_recovered",
+        "webhook_refused",
+        "webhook_given_up",
     }
 )
 """One word for each kind of line; never changed once released, since people search and count by them."""

@@ -121,6 +121,8 @@ class _Formatter(logging.Formatter):
             settings.elevenlabs_api_key,
             settings.api_key,
             *(pair.partition(":")[2] for pair in settings.api_keys),
+            settings.webhook_url,
+            *settings.webhook_secret,
             password,
             unquote(password),
         )

@@ -38,6 +38,8 @@ from agent.settings_checks import (
     check_one_line,
     check_origin,
     check_token,
+    check_webhook_secret,
+    check_webhook_url,
     misread_names,
     split_list,
 )
@@ -261,6 +263,25 @@ class Settings(BaseModel):
         500, "count", "a whole number from 1 to 100000", "Live streams open at once.", ge=1, le=100_000
     )
 
+    webhook_url: Annotated[str, AfterValidator(check_webhook_url)] = _setting(
+        "",
+        "URL",
+        "a URL that begins with http:// or https://",
+        "Where windows, gaps and ends of sessions are posted (docs/webhooks.md); empty: nowhere.",
+        example="https://example.com/transcripts",
+        secret=True,
+    )
+    webhook_secret: Annotated[
+        tuple[Annotated[str, AfterValidator(check_webhook_secret)], ...], BeforeValidator(split_list)
+    ] = _setting(
+        (),
+        "list",
+        "whsec_ and 24 to 64 bytes in Base64; two with a comma between them while you change it",
+        "Signs what is posted; the receiver needs it to know who has sent it.",
+        example="whsec_ and what `openssl rand -base64 32` prints",
+        secret=True,
+    )
+
     agent_name: Annotated[str, AfterValidator(check_one_line)] = _setting(
         "",
         "text",
@@ -302,6 +323,8 @@ class Settings(BaseModel):
                 f"MAX_UTTERANCE_SECONDS ({self.max_utterance_seconds:g}) must be at most "
                 f"LEDGER_SECONDS ({self.ledger_seconds:g}); lower the first or raise the second"
             )
+        if self.webhook_url and not self.webhook_secret:
+            raise ValueError("WEBHOOK_URL needs WEBHOOK_SECRET, which signs what is posted; set both")
         return self
 
     @classmethod

@@ -11,6 +11,8 @@ from difflib import SequenceMatcher
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
+from agent.core.signature import key_of
+
 _NOT_OURS = frozenset({"LIVEKIT_KEYS", "LIVEKIT_CONFIG", "LIVEKIT_TOKEN", "LIVEKIT_WS_URL"})
 """Settings of LiveKit's own server and tools that resemble ours."""
 
@@ -91,6 +93,19 @@ def check_base_url(value: str) -> str:
     value = value.rstrip("/")
     if str(url.hostname).endswith("elevenlabs.io") and not value.endswith("/v1"):
         raise ValueError("add /v1 to its end")
+    return value
+
+
+def check_webhook_url(value: str) -> str:
+    """Where webhooks are posted."""
+    if value and _split_url(value, ("http", "https")).fragment:
+        raise ValueError("leave out what follows the #")
+    return value
+
+
+def check_webhook_secret(value: str) -> str:
+    """A secret after the Standard Webhooks specification."""
+    key_of(value)
     return value
 
 

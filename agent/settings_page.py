@@ -16,6 +16,7 @@ SECTIONS = {
     "exclude_kinds": "Who is transcribed",
     "database_url": "Store",
     "host": "Token service",
+    "webhook_url": "Outgoing webhooks",
     "agent_name": "Worker",
     "log_format": "Logs",
 }

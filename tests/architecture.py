@@ -65,6 +65,7 @@ TASK_OWNERS = {
     "agent/pipeline.py": "AudioPipeline.stop awaits it",
     "agent/supervise.py": "the context manager `supervision` cancels and awaits it",
     "agent/rtc/connect.py": "the function itself awaits it, also when it is cancelled",
+    "agent/webhooks/courier.py": "the context manager `delivering` cancels and awaits it",
     "agent/http/feeds.py": "Feeds cancels one with its last reader; Feeds.aclose awaits what still runs",
     "local/live_track.py": "LiveTrack.aclose awaits it",
     "local/listener.py": "Listener holds and cancels it",

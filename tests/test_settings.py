@@ -131,6 +131,11 @@ def test_a_malformed_value_is_refused_by_name_with_the_value_and_the_fix(name: s
         ("DATABASE_URL", "mysql://user:swordfish@db/x"),
         ("DATABASE_URL", "sqlite://swordfish.db"),
         ("DATABASE_URL", "postgresql:swordfish"),
+        ("WEBHOOK_URL", "swordfish.example.com/hook"),
+        ("WEBHOOK_URL", "ftp://swordfish/hook"),
+        ("WEBHOOK_URL", "https://swordfish/hook#part"),
+        ("WEBHOOK_SECRET", "swordfish"),
+        ("WEBHOOK_SECRET", "whsec_c3dvcmRmaXNo"),
     ],
 )
 def test_a_malformed_secret_is_never_shown(name: str, value: str) -> None:
@@ -302,3 +307,14 @@ def test_every_setting_has_its_row_and_its_section() -> None:
     assert written == page(), "docs/settings.md is stale: run make docs"
     for name in (*map(str.upper, Settings.model_fields), *ALIASES):
         assert f"`{name}`" in written
+
+
+def test_webhooks_are_never_unsigned() -> None:
+    """An address without a secret is refused; a secret alone does nothing."""
+    secret = "whsec_" + "A" * 40
+    assert "WEBHOOK_SECRET" in refused(WEBHOOK_URL="https://example.com/hook")
+    assert Settings.from_env({"WEBHOOK_SECRET": secret}).webhook_url == ""
+    both = Settings.from_env(
+        {"WEBHOOK_URL": "https://example.com/hook", "WEBHOOK_SECRET": f"{secret},{secret}"}
+    )
+    assert both.webhook_secret == (secret,)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
 from agent.clock import timestamp
+from agent.core.delivery import Figures
 from agent.errors import LiveKitError
 from agent.http.answers import Problem
 from agent.http.auth import anyone
@@ -25,11 +26,24 @@ class Up(BaseModel):
     livekit_configured: bool = Field(description="Whether address and key of the LiveKit server are set.")
 
 
+class Webhooks(BaseModel):
+    """What this process has posted since it started."""
+
+    state: Literal["ok", "failing", "gone"] = Field(
+        description="failing: the last try failed; gone: the receiver answered 410, nothing is sent any more."
+    )
+    delivered: int = Field(examples=[512])
+    failed: int = Field(description="Tries that are repeated.", examples=[3])
+    refused: int = Field(description="Answered with 4xx, and not sent again.", examples=[0])
+    given_up: int = Field(description="Not delivered within a day.", examples=[0])
+
+
 class Healthy(BaseModel):
     """The service is up and LiveKit answered it."""
 
     status: Literal["healthy"] = "healthy"
     livekit_url: str = Field(examples=["wss://livekit.example.com"])
+    webhooks: Webhooks | None = Field(None, description="null when there is no `WEBHOOK_URL`.")
     timestamp: str = Field(
         description="When LiveKit answered: ISO 8601, UTC.", examples=["2026-11-25T10:00:00.123Z"]
     )
@@ -54,4 +68,10 @@ async def health(service: CurrentService) -> Healthy:
         # whatever is wrong with LiveKit, this service cannot do its work
         raise LiveKitError(str(error), status=503) from error
     now = timestamp()
-    return Healthy(livekit_url=service.settings.livekit_url, timestamp=now)
+    webhooks = _told(service.webhooks) if service.webhooks else None
+    return Healthy(livekit_url=service.settings.livekit_url, webhooks=webhooks, timestamp=now)
+
+
+def _told(figures: Figures) -> Webhooks:
+    counts = {name: getattr(figures, name) for name in ("delivered", "failed", "refused", "given_up")}
+    return Webhooks(state="gone" if figures.gone else "failing" if figures.failing else "ok", **counts)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from agent.core.delivery import Figures
 from agent.http.events import Seen
 from agent.http.feeds import Feeds
 from agent.http.livekit import LiveKit
@@ -34,6 +35,8 @@ class Service:
     """What live streams read."""
     slots: Slots
     """How many of them there may be."""
+    webhooks: Figures | None = None
+    """What this process has delivered; None when there is no WEBHOOK_URL."""
     new_names: NewNames = field(default_factory=NewNames)
     seen_events: Seen = field(default_factory=Seen)
 

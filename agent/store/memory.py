@@ -13,6 +13,7 @@ from agent.store.clean import check_items, clean, clean_text
 from agent.store.dates import now_iso, unix_ms
 from agent.store.erasure import Expired, Tombstone
 from agent.store.listing import Listed, Wanted
+from agent.store.memory_deliveries import MemoryDeliveries, Progress
 from agent.store.memory_listing import Kept, list_kept
 from agent.store.memory_supervision import Life, MemorySupervision
 from agent.store.numbers import Numbers, may_come_late
@@ -36,6 +37,7 @@ class _Session:
     items: dict[int, Item] = field(default_factory=dict)
     speakers: tuple[Speaker, ...] = ()
     life: Life = field(default_factory=Life)
+    progress: Progress = field(default_factory=Progress)
     accounting: tuple[Accounting, ...] = ()
     origins: dict[str, int] = field(default_factory=dict)
     """Who counted an item, and its count -> seq."""
@@ -69,7 +71,7 @@ class _Session:
         return [best[window_id] for window_id in sorted(best)]
 
 
-class MemoryStore(MemorySupervision):
+class MemoryStore(MemorySupervision, MemoryDeliveries):
     """See `agent.store.protocol.Store`; nothing here waits, so each call is one step for all others."""
 
     def __init__(self) -> None:
@@ -140,6 +142,9 @@ class MemoryStore(MemorySupervision):
     async def save_accounting(self, session: str, epoch: int, sums: Sequence[Accounting]) -> None:
         """See `Writer.save_accounting`."""
         self._held(session, epoch).accounting = clean(tuple(sums))
+
+    def _deliverable(self) -> dict[str, _Session]:
+        return self._sessions
 
     def _running(self) -> list[tuple[Abandoned, Life]]:
         running = [(sid, one) for sid, one in self._sessions.items() if one.ended_at is None]

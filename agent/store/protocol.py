@@ -30,6 +30,7 @@ from typing import Protocol
 
 from agent.core.model import Accounting, End, Gap, Item, Segment, Speaker, Status, Window
 from agent.core.succession import Marks
+from agent.store.deliveries import Deliveries
 from agent.store.erasure import Erasing
 from agent.store.listing import Listing
 from agent.store.supervision import Supervision, Watching
@@ -240,5 +241,5 @@ class Record(Reader, Erasing, Protocol):
     """What hands the record out may do with it: read, and erase."""
 
 
-class Store(Writer, Record, Supervision, Protocol):
+class Store(Writer, Record, Supervision, Deliveries, Protocol):
     """The whole record: `agent.store.open_store` makes one."""

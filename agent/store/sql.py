@@ -15,9 +15,17 @@ from agent.core.model import Accounting, End, Gap, Segment, Speaker, Window
 from agent.core.succession import Marks
 from agent.core.supervision import Watched
 from agent.errors import SettingsError, StoreError
-from agent.store import erasure_queries, listing_queries, migrations, queries, supervision_queries
+from agent.store import (
+    delivery_queries,
+    erasure_queries,
+    listing_queries,
+    migrations,
+    queries,
+    supervision_queries,
+)
 from agent.store.clean import check_items, clean, clean_text
 from agent.store.dates import unix_ms
+from agent.store.deliveries import Delivery
 from agent.store.engine import empty_wal, open_database
 from agent.store.erasure import Expired, Tombstone
 from agent.store.listing import Listed, Wanted
@@ -181,6 +189,26 @@ class SqlStore:
     async def takers(self, agent_name: str) -> int:
         """See `Supervision.takers`."""
         return await self._run(supervision_queries.takers, agent_name)
+
+    async def claim_deliveries(self, courier: str, limit: int, hold_seconds: float) -> list[Delivery]:
+        """See `Deliveries.claim_deliveries`."""
+        wanted = await self._run(delivery_queries.due, limit)
+        # in a transaction of its own: SQLite turns no reader into a writer while others write
+        return await self._run(delivery_queries.claim, wanted, courier, hold_seconds) if wanted else []
+
+    async def next_to_deliver(self, session: str, after: int) -> Stored | None:
+        """See `Deliveries.next_to_deliver`."""
+        return await self._run(delivery_queries.next_to_deliver, clean_text(session), after)
+
+    async def note_delivery(
+        self, courier: str, delivery: Delivery, *, hold_seconds: float = 0.0, pause_seconds: float = 0.0
+    ) -> bool:
+        """See `Deliveries.note_delivery`."""
+        return await self._run(delivery_queries.note, courier, clean(delivery), hold_seconds, pause_seconds)
+
+    async def release_deliveries(self, courier: str) -> None:
+        """See `Deliveries.release_deliveries`."""
+        await self._run(delivery_queries.release, courier)
 
     async def aclose(self) -> None:
         """Release connections; safe to call twice."""

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, delete, func, literal_column, or_, select, text, update
+from sqlalchemy import delete, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agent.core.succession import Marks
 from agent.core.supervision import Watched
 from agent.store import queries, rows
+from agent.store.database_clock import clock as _clock
+from agent.store.database_clock import now as _now
 from agent.store.protocol import Opened
 from agent.store.supervision import (
     ABANDONED,
@@ -22,12 +24,6 @@ from agent.store.supervision import (
     Duty,
 )
 from agent.store.tables import calls, leases, sessions, workers
-
-_CLOCKS = {
-    "sqlite": "CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER)",
-    "postgresql": "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
-}
-"""Unix milliseconds by the database's own clock."""
 
 PAGE = 500
 """Sessions asked about in one statement."""
@@ -226,11 +222,3 @@ async def takers(db: AsyncConnection, agent_name: str) -> int:
         )
     )
     return int(found.scalar_one())
-
-
-def _clock(db: AsyncConnection) -> str:
-    return _CLOCKS[db.dialect.name]
-
-
-def _now(db: AsyncConnection) -> ColumnElement[int]:
-    return literal_column(_clock(db), BigInteger)

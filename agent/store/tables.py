@@ -2,7 +2,8 @@
 
     sessions ──< items ──1 segments | windows | gaps | states | ends     (one row of detail an item)
         │                     └──1 search_words                          (`agent.store.search_queries`)
-        └──< speakers, accounting                                        (replaced as a whole)
+        ├──< speakers, accounting                                        (replaced as a whole)
+        └──1 deliveries                                                  (how far webhooks are)
     calls (of transcribers, one row a session), workers, leases: for supervision, gone with their use
 
 `items` gives every item of a session its number, so that no two items can share one, whatever they are.
@@ -223,6 +224,18 @@ leases = Table(
     "leases",
     metadata,
     Column("agent_name", Text, primary_key=True, comment="one supervisor leads for each name"),
+    _text("holder"),
+    _moment("until"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("session", Text, ForeignKey("sessions.session", ondelete="CASCADE"), primary_key=True),
+    Column("after_seq", BigInteger, nullable=False, comment="settled up to here"),
+    Column("failures", BigInteger, nullable=False, comment="failed tries in a row"),
+    _moment("failing"),
+    _moment("due"),
     _text("holder"),
     _moment("until"),
 )

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from agent.errors import StoreError
 from agent.store.engine import BEGIN_OPTION, switch_to_wal
 
-HEAD = "0005"
+HEAD = "0006"
 """Revision of the newest step."""
 
 _TURN = threading.Lock()

@@ -1,0 +1,1 @@
+"""Outgoing webhooks: windows, gaps and ends of every session, posted to WEBHOOK_URL (docs/webhooks.md)."""
