@@ -52,27 +52,21 @@ class Search:
     """What is searched for: a text that holds all of the phrases."""
 
     phrases: tuple[Phrase, ...]
-    """At least one."""
+    """None: nothing is found."""
 
     def finds(self, text: str) -> bool:
         """True when the text holds all phrases, in any order."""
         words = words_of(text)
-        return all(phrase.is_in(words) for phrase in self.phrases)
+        return bool(self.phrases) and all(phrase.is_in(words) for phrase in self.phrases)
 
 
 def parse_search(text: str) -> Search:
     """`kafka "event sourcing" migrat*`: all words, in any order; a phrase in quotes; beginnings of words.
 
     Nothing else has a meaning, so that any text can be searched for. A word that `words_of` cuts into several
-    ("don't") is a phrase.
-
-    Raises:
-        ValueError: there is no word in it.
+    ("don't") is a phrase; one that holds no letter or digit is none.
     """
-    phrases = tuple(phrase for part in _parts(text) if (phrase := _phrase(part)))
-    if not phrases:
-        raise ValueError("must hold a letter or a digit")
-    return Search(phrases)
+    return Search(tuple(phrase for part in _parts(text) if (phrase := _phrase(part))))
 
 
 def _parts(text: str) -> Iterator[str]:

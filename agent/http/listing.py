@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.exceptions import RequestValidationError
@@ -16,7 +14,6 @@ from agent.core.fields import seconds
 from agent.core.search import parse_search
 from agent.http.answers import STORE_FAILS
 from agent.http.auth import REFUSALS, key_holder
-from agent.http.names import RoomName
 from agent.http.record import SessionShape, Shape
 from agent.http.service import CurrentService
 from agent.http.sessions import head
@@ -27,20 +24,20 @@ router = APIRouter(
     tags=["transcripts"], dependencies=[Depends(key_holder)], responses={**REFUSALS, **STORE_FAILS}
 )
 
-T = TypeVar("T")
-
 PAGE = 20
 MAX_PAGE = 100
 """Sessions of a page."""
 MAX_SEARCH_CHARS = 200
+MAX_ROOM_CHARS = 256
 MAX_DATE_CHARS = 64
 MAX_CURSOR_CHARS = 1_000
-MAX_UNIX_MS = 2**53
-_NO_CURSOR = "must be the `next` of an answer"
+CURSOR = r"^-?[0-9]{1,15}\.([0-9a-f]{2})*$"
+"""What `cursor_of` writes: Unix milliseconds of four-digit years, and bytes."""
 
 Text = Annotated[
     str | None,
     Query(
+        min_length=1,
         max_length=MAX_SEARCH_CHARS,
         description="Only sessions in which somebody said this: all words in one segment, in any order, "
         'whatever case and accents; `"these in this order"`; `begin*` for the beginning of a word. Nothing '
@@ -49,8 +46,9 @@ Text = Annotated[
     ),
 ]
 Room = Annotated[
-    RoomName | None,
+    str | None,
     Query(
+        max_length=MAX_ROOM_CHARS,
         description="Only sessions of the room of exactly this name.",
         examples=["interview-20261125-100000"],
     ),
@@ -98,7 +96,7 @@ class Sessions(Shape):
     sessions: list[ListedShape] = Field(description="By `started_at`, the newest first.")
     next: str | None = Field(
         description="The `cursor` of the next page; null when there is none.",
-        examples=["1795600800000.Uk1faldja0M4S1RZWXlk"],
+        examples=["1795600800000.524d5f6a57636b43384b5459597964"],
     )
 
 
@@ -114,6 +112,7 @@ async def wanted(
         str | None,
         Query(
             max_length=MAX_CURSOR_CHARS,
+            pattern=CURSOR,
             description="`next` of the page before, with the same filters; nothing for the first page.",
         ),
     ] = None,
@@ -121,16 +120,16 @@ async def wanted(
     """What was asked for.
 
     Raises:
-        RequestValidationError: something cannot be read; names it.
+        RequestValidationError: a date is none.
     """
     return Wanted(
         limit=limit,
-        before=_read("cursor", cursor, position_of),
+        before=None if cursor is None else position_of(cursor),
         room=room,
         ended=None if only is None else only == "ended",
-        started_from_unix_ms=_read("started_from", started_from, _unix_ms),
-        started_before_unix_ms=_read("started_before", started_before, _unix_ms),
-        search=_read("q", q, parse_search),
+        started_from_unix_ms=_unix_ms("started_from", started_from),
+        started_before_unix_ms=_unix_ms("started_before", started_before),
+        search=None if q is None else parse_search(q),
     )
 
 
@@ -151,44 +150,28 @@ async def list_sessions(service: CurrentService, page: Annotated[Wanted, Depends
 
 def cursor_of(position: Position) -> str:
     """Where the next page begins, as one word."""
-    sid = urlsafe_b64encode(position.session.encode()).decode().rstrip("=")
-    return f"{position.started_unix_ms}.{sid}"
+    return f"{position.started_unix_ms}.{position.session.encode().hex()}"
 
 
 def position_of(cursor: str) -> Position:
-    """What `cursor_of` wrote.
-
-    Raises:
-        ValueError: it did not.
-    """
+    """What `cursor_of` wrote; of anything else of its form, some place in the list."""
     unix, _, sid = cursor.partition(".")
-    try:
-        position = Position(int(unix), urlsafe_b64decode(sid + "=" * (-len(sid) % 4)).decode())
-    except ValueError as error:
-        raise ValueError(_NO_CURSOR) from error
-    if cursor_of(position) != cursor or abs(position.started_unix_ms) > MAX_UNIX_MS:
-        raise ValueError(_NO_CURSOR)
-    return position
+    return Position(int(unix), bytes.fromhex(sid).decode(errors="replace"))
 
 
-def _unix_ms(date: str) -> int:
-    try:
-        return unix_ms(date)
-    except (ValueError, OverflowError) as error:
-        raise ValueError("must be ISO 8601, like 2026-11-25T10:00:00Z (write %2B for a +)") from error
-
-
-def _read(name: str, text: str | None, reader: Callable[[str], T]) -> T | None:
-    """A parameter as what it stands for.
+def _unix_ms(name: str, date: str | None) -> int | None:
+    """The date that a parameter holds.
 
     Raises:
-        RequestValidationError: it cannot be read.
+        RequestValidationError: it holds none.
     """
     try:
-        return None if text is None else reader(text)
-    except ValueError as error:
-        fault = {"type": "value_error", "loc": ("query", name), "msg": f"Value error, {error}"}
-        raise RequestValidationError([fault]) from error
+        return None if date is None else unix_ms(date)
+    except (ValueError, OverflowError) as error:
+        says = "Value error, must be ISO 8601, like 2026-11-25T10:00:00Z (write %2B for a +)"
+        raise RequestValidationError(
+            [{"type": "value_error", "loc": ("query", name), "msg": says}]
+        ) from error
 
 
 def _fields(one: Listed) -> dict[str, Any]:

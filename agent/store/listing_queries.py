@@ -17,6 +17,8 @@ from agent.store.tables import items, sessions, states
 
 async def list_sessions(db: AsyncConnection, wanted: Wanted) -> list[Listed]:
     """One page: its sessions, then what is told of each."""
+    if wanted.search is not None and not wanted.search.phrases:
+        return []
     page = (await db.execute(_page(db, wanted))).mappings().all()
     sids = [row["session"] for row in page]
     told = await _states(db, sids)

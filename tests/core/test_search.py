@@ -79,10 +79,10 @@ def test_what_is_found(sought: str, text: str, found: bool) -> None:
 
 
 @pytest.mark.parametrize("text", ["", " ", '""', "*", "— !?", "👍", "\0", "\u200b"])
-def test_a_search_without_a_word_is_refused(text: str) -> None:
-    """Nothing would be found, or everything."""
-    with pytest.raises(ValueError, match="letter or a digit"):
-        parse_search(text)
+def test_a_search_without_a_word_finds_nothing(text: str) -> None:
+    """Nor everything, not even a text like it."""
+    assert parse_search(text) == Search(())
+    assert not parse_search(text).finds(text)
 
 
 def test_quotes_and_stars_are_read() -> None:
