@@ -15,6 +15,7 @@ from contextlib import suppress
 from livekit import rtc
 
 from agent.clock import RoomClock
+from agent.core.consent import is_consenting
 from agent.core.succession import Marks
 from agent.core.supervision import BEAT_SECONDS, DEAD_SECONDS, Watched
 from agent.errors import SessionFenced, StoreError
@@ -174,11 +175,11 @@ async def look(store: Supervision, session: str) -> Watched:
 
 
 def present_tracks(room: rtc.Room, clock: RoomClock) -> dict[str, float]:
-    """The audio tracks in the room: sid -> room time at which their participants joined."""
+    """The audio tracks that are to be heard: sid -> room time at which their participants joined."""
     return {
         publication.sid: participant.joined_at.timestamp() - clock.created_at.timestamp()
         for participant in room.remote_participants.values()
-        if participant.joined_at is not None
+        if participant.joined_at is not None and is_consenting(participant.attributes)
         for publication in participant.track_publications.values()
         if publication.kind == rtc.TrackKind.KIND_AUDIO
     }

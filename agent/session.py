@@ -15,7 +15,7 @@ from livekit import rtc
 
 from agent.clock import RoomClock, timestamp
 from agent.core.books import Books
-from agent.core.model import Accounting, Gap, Item, Reason, Segment, State, Status, Window
+from agent.core.model import Accounting, Gap, Item, Reason, Segment, Speaker, State, Status, Window
 from agent.core.speakers import Speakers
 from agent.core.succession import Marks, Unheard, latest_ends
 from agent.core.tally import Tally
@@ -24,17 +24,7 @@ from agent.core.transcript import Transcript
 from agent.core.windows import TranscriptBuffer
 from agent.presence import Presence, present_tracks, wait_turn
 from agent.recorder import Begun, Listeners, Recorder
-from agent.rtc.events import (
-    ConnectionLost,
-    ConnectionRestored,
-    ParticipantLeft,
-    RoomClosed,
-    RoomEvent,
-    TrackEnded,
-    TrackMuted,
-    TrackPublished,
-    TrackStarted,
-)
+from agent.rtc import events as happened
 from agent.rtc.room import RoomEvents
 from agent.rtc.silero import SileroModel
 from agent.settings import Settings
@@ -187,38 +177,44 @@ class Session:
         while True:
             self._handle(await self._events.queue.get())
 
-    def _handle(self, event: RoomEvent) -> None:
+    def _handle(self, event: happened.RoomEvent) -> None:
         match event:
-            case TrackPublished(identity, track_sid):
+            case happened.TrackPublished(identity, track_sid):
                 self._publishers.add(identity)
                 self._tracks.published(track_sid)
                 if self._said_end:
                     self._said_end = False
                     self._record(Status(State.LISTENING))
-            case TrackStarted():
+            case happened.TrackStarted():
                 self._start_track(event)
-            case TrackEnded(track_sid):
+            case happened.TrackDeclined(track_sid):
+                self._tracks.decline(track_sid, self._speaker_of(event))
+            case happened.TrackEnded(track_sid):
                 self._tracks.end(track_sid)
-            case TrackMuted(track_sid, muted):
+            case happened.TrackMuted(track_sid, muted):
                 self._tracks.mute(track_sid, muted)
-            case ParticipantLeft(identity, participant_sid):
+            case happened.ParticipantLeft(identity, participant_sid):
                 here_again = identity in self._room.remote_participants
                 self._tracks.end_of(identity, participant_sid if here_again else None)
-            case ConnectionLost():
+            case happened.ConnectionLost():
                 self._lost_at = self._tracks.connection_lost()
                 self._record(Status(State.DEGRADED, Reason.CONNECTION_LOST))
-            case ConnectionRestored():
+            case happened.ConnectionRestored():
                 self._lost_at = None
                 self._record(Status(State.LISTENING))
                 self._tracks.connection_restored(self._room.remote_participants)
-            case RoomClosed(reason):
+            case happened.RoomClosed(reason):
                 self._closed = True
                 self._meeting_over = reason in MEETING_OVER
                 self.stop(reason)
 
-    def _start_track(self, event: TrackStarted) -> None:
+    def _speaker_of(self, event: happened.TrackStarted | happened.TrackDeclined) -> Speaker:
         speaker = self._speakers.speaker(event.identity, event.name, event.role)
         self._recorder.save_speakers(self._speakers.all)
+        return speaker
+
+    def _start_track(self, event: happened.TrackStarted) -> None:
+        speaker = self._speaker_of(event)
         missed = self._unheard.begin(event.track_sid, event.identity, event.muted)
         since, until = missed or (None, None)
         if since is not None and until is not None:

@@ -10,6 +10,7 @@ from functools import partial
 from random import Random
 
 from agent.clock import RoomClock
+from agent.core.consent import OptOuts
 from agent.core.model import Gap, Reason, Segment, Speaker, State, Status
 from agent.core.outage import Outage
 from agent.core.reception import Reception
@@ -99,6 +100,7 @@ class Tracks:
         self._closing = False
         self._statuses = Statuses()
         self._outage = Outage()
+        self._opted_out = OptOuts()
         self._watching = group.create_task(self._watch(), name="reception")
 
     @property
@@ -154,6 +156,15 @@ class Tracks:
         )
         log.info("track started", extra={"action": "track_started", "track_sid": event.track_sid})
 
+    def decline(self, track_sid: str, speaker: Speaker) -> None:
+        """A track's participant has opted out: nothing more of it is heard, and readers are told."""
+        self.end(track_sid, tail_seconds=0.0)
+        self._ended.pop(track_sid, None)
+        self._opted_out.begin(track_sid, speaker, self._clock.now())
+        status = Status(State.STOPPED, Reason.OPTED_OUT, speaker, "this participant is not transcribed")
+        if said := self._statuses.feed(("consent", track_sid), speaker, status):
+            self._emit(said)
+
     def mute(self, track_sid: str, muted: bool) -> None:
         """A track was muted or unmuted."""
         if track := self._running.get(track_sid):
@@ -164,6 +175,7 @@ class Tracks:
 
     def end(self, track_sid: str, tail_seconds: float = TAIL_SECONDS) -> None:
         """No more is to be received of a track, but for its tail; harmless when it is not known."""
+        self._consent(track_sid)
         track = self._running.pop(track_sid, None)
         if track is None:
             return
@@ -186,11 +198,23 @@ class Tracks:
             event = track.event
             if event.identity == identity and participant_sid in (None, event.participant_sid):
                 self.end(track_sid)
+        if participant_sid is None:
+            for track_sid in self._opted_out.of(identity):
+                self.end(track_sid)
+
+    def _consent(self, track_sid: str) -> None:
+        """If the track's participant had opted out: say from when to when."""
+        if gap := self._opted_out.end(track_sid, self._clock.now()):
+            self._emit(gap)
+            back = Status(State.LISTENING, speaker=gap.speaker)
+            if said := self._statuses.feed(("consent", track_sid), gap.speaker, back):
+                self._emit(said)
 
     # ---- the room's connection
 
     def published(self, track_sid: str) -> None:
-        """A track is offered; it is not heard yet."""
+        """A track is offered; it is not heard yet. One whose participant had opted out may be heard again."""
+        self._consent(track_sid)
         self._outage.published(track_sid, self._running.values())
 
     def connection_lost(self) -> float:
@@ -259,6 +283,8 @@ class Tracks:
         missing = tuple(Mark(hole.speaker, hole.track_sid, now) for hole in self._outage.missing)
         for gap in self._outage.end(now):
             self._emit(gap)
+        for track_sid in self._opted_out.all:
+            self._consent(track_sid)
         there = [track.task for track in self._running.values()]
         for track_sid in list(self._running):
             self.end(track_sid, tail_seconds)

@@ -39,6 +39,7 @@ class Reason(StrEnum):
     TRANSCRIBER_LOST = "transcriber_lost"
     CONNECTION_LOST = "connection_lost"
     INTERNAL_ERROR = "internal_error"
+    OPTED_OUT = "opted_out"
     ENDED = "ended"
     ERASED = "erased"
 

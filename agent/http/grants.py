@@ -9,6 +9,7 @@ from secrets import token_hex
 
 from livekit import api
 
+from agent.core.consent import ATTRIBUTE
 from agent.errors import LiveKitError
 from agent.http.livekit import NOT_CONFIGURED, is_configured
 from agent.settings import Settings
@@ -25,8 +26,10 @@ class Role(StrEnum):
     AGENT = "agent"
 
 
-def mint(settings: Settings, *, room: str, identity: str, name: str, role: Role) -> str:
-    """A token for one participant of one room, valid for `TOKEN_HOURS`.
+def mint(
+    settings: Settings, *, room: str, identity: str, name: str, role: Role, transcribe: bool = True
+) -> str:
+    """A token for one participant of one room, valid for `TOKEN_HOURS`; `transcribe`: False opts out.
 
     People may publish, hear and send data. An agent listens and sends data: what a transcriber does. Its kind
     keeps it from holding an empty room open. Nobody may change its metadata, which says its role.
@@ -43,7 +46,7 @@ def mint(settings: Settings, *, room: str, identity: str, name: str, role: Role)
         .with_name(name)
         .with_kind("agent" if agent else "standard")
         .with_metadata(json.dumps({"role": role.value}))
-        .with_attributes({"role": role.value})
+        .with_attributes({"role": role.value} | ({} if transcribe else {ATTRIBUTE: "false"}))
         .with_ttl(timedelta(hours=TOKEN_HOURS))
         .with_grants(
             api.VideoGrants(

@@ -32,6 +32,11 @@ class TokenRequest(BaseModel):
         description="Labels in the transcript are made from it. An `agent` may listen and send data, "
         "but not publish: an AI interviewer that speaks is an `interviewer`.",
     )
+    transcribe: bool = Field(
+        default=True,
+        description="False when this participant does not want to be transcribed: nothing it says is sent to "
+        "the recognizer or kept. Sets the attribute `transcribe`, which your server may change later.",
+    )
 
 
 class TokenAnswer(BaseModel):
@@ -54,6 +59,7 @@ async def generate_token(wanted: TokenRequest, service: CurrentService) -> Token
         identity=wanted.participant_identity,
         name=wanted.participant_name or wanted.participant_identity,
         role=wanted.role,
+        transcribe=wanted.transcribe,
     )
     return TokenAnswer(
         token=token,

@@ -16,6 +16,17 @@ class TrackPublished:
 
 
 @dataclass(frozen=True, slots=True)
+class TrackDeclined:
+    """Somebody who offers audio does not want to be transcribed: it is not received, or not any more."""
+
+    track_sid: str
+    participant_sid: str
+    identity: str
+    name: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
 class TrackStarted:
     """An audio track is being received."""
 
@@ -73,6 +84,7 @@ class RoomClosed:
 
 RoomEvent = (
     TrackPublished
+    | TrackDeclined
     | TrackStarted
     | TrackEnded
     | TrackMuted

@@ -11,6 +11,7 @@ from collections.abc import Collection
 
 from livekit import rtc
 
+from agent.core.consent import is_consenting
 from agent.core.speakers import role_of
 from agent.rtc.events import (
     ConnectionLost,
@@ -18,6 +19,7 @@ from agent.rtc.events import (
     ParticipantLeft,
     RoomClosed,
     RoomEvent,
+    TrackDeclined,
     TrackEnded,
     TrackMuted,
     TrackPublished,
@@ -56,6 +58,8 @@ class RoomEvents:
         self._exclude_sources = exclude_sources
         self._silent: set[str] = set()
         """Sids that had no audio at the last look; asked for when they have none at the next one either."""
+        self._declined: set[str] = set()
+        """Sids of those who do not want to be transcribed."""
         self._sid = ""
         self._renewed = False
         self.queue: asyncio.Queue[RoomEvent] = asyncio.Queue(QUEUE_SIZE)
@@ -67,6 +71,7 @@ class RoomEvents:
             "track_muted": self._on_muted,
             "track_unmuted": self._on_unmuted,
             "participant_disconnected": self._on_left,
+            "participant_attributes_changed": self._on_attributes,
             "reconnecting": lambda: self._put(ConnectionLost()),
             "reconnected": self._on_reconnected,
             "room_updated": self._on_updated,
@@ -92,7 +97,9 @@ class RoomEvents:
             publication.sid: publication
             for participant in self._room.remote_participants.values()
             for publication in participant.track_publications.values()
-            if publication.track is None and self._wanted(publication, participant)
+            if publication.track is None
+            and self._wanted(publication, participant)
+            and publication.sid not in self._declined
         }
         for sid in silent.keys() & self._silent:
             log.warning("asking anew for a track", extra={"action": "track_asked_anew", "track_sid": sid})
@@ -122,9 +129,35 @@ class RoomEvents:
     def _on_published(
         self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant
     ) -> None:
-        if self._wanted(publication, participant):
-            self._put(TrackPublished(participant.identity, publication.sid))
-            publication.set_subscribed(True)
+        if not self._wanted(publication, participant):
+            return
+        if not is_consenting(participant.attributes):
+            self._decline(publication, participant)
+            return
+        self._declined.discard(publication.sid)
+        self._put(TrackPublished(participant.identity, publication.sid))
+        publication.set_subscribed(True)
+
+    def _decline(self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant) -> None:
+        self._declined.add(publication.sid)
+        publication.set_subscribed(False)
+        self._put(
+            TrackDeclined(
+                track_sid=publication.sid,
+                participant_sid=participant.sid,
+                identity=participant.identity,
+                name=participant.name,
+                role=role_of(participant.metadata, participant.attributes),
+            )
+        )
+
+    def _on_attributes(self, _changed: dict[str, str], participant: rtc.Participant) -> None:
+        if not isinstance(participant, rtc.RemoteParticipant):
+            return
+        consenting = is_consenting(participant.attributes)
+        for publication in participant.track_publications.values():
+            if consenting is (publication.sid in self._declined):
+                self._on_published(publication, participant)
 
     def _on_subscribed(
         self,
@@ -132,6 +165,8 @@ class RoomEvents:
         publication: rtc.RemoteTrackPublication,
         participant: rtc.RemoteParticipant,
     ) -> None:
+        if publication.sid in self._declined:
+            return  # it was on its way when its participant opted out
         if isinstance(track, rtc.RemoteAudioTrack) and self._wanted(publication, participant):
             self._put(
                 TrackStarted(
@@ -152,11 +187,13 @@ class RoomEvents:
         publication: rtc.RemoteTrackPublication,
         _participant: rtc.RemoteParticipant,
     ) -> None:
-        self._put(TrackEnded(publication.sid))
+        if publication.sid not in self._declined:  # that one is over already
+            self._put(TrackEnded(publication.sid))
 
     def _on_unpublished(
         self, publication: rtc.RemoteTrackPublication, _participant: rtc.RemoteParticipant
     ) -> None:
+        self._declined.discard(publication.sid)
         self._put(TrackEnded(publication.sid))
 
     def _on_muted(self, _participant: rtc.Participant, publication: rtc.TrackPublication) -> None:

@@ -162,6 +162,21 @@ async def test_a_default_name_that_lives_already_is_not_used(
     assert (await post(service, "/rooms/create"))["sid"] not in taken
 
 
+async def test_a_token_can_say_that_somebody_is_not_to_be_transcribed(
+    service: RunningService, livekit: LiveKit
+) -> None:
+    """Its attribute `transcribe` is false, beside the role."""
+    made = await post(
+        service,
+        "/tokens/generate",
+        room_name="quiet",
+        participant_identity="ben",
+        role="candidate",
+        transcribe=False,
+    )
+    assert claims(made["token"], livekit)["attributes"] == {"role": "candidate", "transcribe": "false"}
+
+
 async def test_participants_are_listed(service: RunningService) -> None:
     """Who joins with a minted token is in the room, under the name and role it was given."""
     room = await post(service, "/rooms/create", room_name="who is in", max_participants=3)

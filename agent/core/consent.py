@@ -1,0 +1,50 @@
+"""Who does not want to be transcribed: from when to when, for each track.
+
+A participant opts out by its attribute `transcribe=false`, in its token or in the middle of the meeting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from agent.core.model import Gap, Reason, Speaker
+
+ATTRIBUTE = "transcribe"
+REFUSALS = frozenset({"false", "no", "0", "off"})
+
+
+def is_consenting(attributes: Mapping[str, str]) -> bool:
+    """False when a participant's attributes say that it is not to be transcribed."""
+    return attributes.get(ATTRIBUTE, "").strip().casefold() not in REFUSALS
+
+
+@dataclass(frozen=True, slots=True)
+class _OptedOut:
+    speaker: Speaker
+    since: float
+
+
+class OptOuts:
+    """The tracks that are not heard because their participants opted out. Times are room time, seconds."""
+
+    def __init__(self) -> None:
+        self._tracks: dict[str, _OptedOut] = {}
+
+    def begin(self, track_sid: str, speaker: Speaker, now: float) -> None:
+        """A track is not to be heard from now on; harmless when that is known."""
+        self._tracks.setdefault(track_sid, _OptedOut(speaker, now))
+
+    def end(self, track_sid: str, now: float) -> Gap | None:
+        """The track is over, or may be heard again: what of it nobody heard; None when it did not opt out."""
+        one = self._tracks.pop(track_sid, None)
+        return None if one is None else Gap(one.speaker, track_sid, one.since, now, Reason.OPTED_OUT)
+
+    def of(self, identity: str) -> list[str]:
+        """The sids of one participant."""
+        return [sid for sid, one in self._tracks.items() if one.speaker.identity == identity]
+
+    @property
+    def all(self) -> list[str]:
+        """The sids of everybody."""
+        return list(self._tracks)

@@ -1,0 +1,36 @@
+"""Who opts out, and what the record says of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.core.consent import OptOuts, is_consenting
+from agent.core.model import Gap, Reason, Speaker
+
+ANNA = Speaker("anna", label="interviewer")
+BEN = Speaker("ben", label="candidate")
+
+
+@pytest.mark.parametrize("value", ["false", "False", " FALSE ", "no", "0", "off"])
+def test_these_values_opt_out(value: str) -> None:
+    """However a platform writes it."""
+    assert not is_consenting({"transcribe": value, "role": "candidate"})
+
+
+@pytest.mark.parametrize("attributes", [{}, {"transcribe": ""}, {"transcribe": "true"}, {"role": "false"}])
+def test_everybody_else_is_transcribed(attributes: dict[str, str]) -> None:
+    """A missing or another value is no refusal."""
+    assert is_consenting(attributes)
+
+
+def test_an_opt_out_is_told_from_its_beginning_to_its_end() -> None:
+    """Begun twice it begins once; ended twice it is told once; others are not touched."""
+    opted_out = OptOuts()
+    opted_out.begin("TR_a", ANNA, 3.0)
+    opted_out.begin("TR_b", BEN, 4.0)
+    opted_out.begin("TR_a", ANNA, 5.0)
+    assert (opted_out.of("anna"), opted_out.all) == (["TR_a"], ["TR_a", "TR_b"])
+    assert opted_out.end("TR_a", 9.0) == Gap(ANNA, "TR_a", 3.0, 9.0, Reason.OPTED_OUT)
+    assert opted_out.end("TR_a", 9.0) is None
+    assert opted_out.end("TR_none", 9.0) is None
+    assert opted_out.all == ["TR_b"]
