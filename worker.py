@@ -13,7 +13,7 @@ import math
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Annotated, NoReturn, cast
@@ -32,6 +32,7 @@ from livekit.agents.worker import ServerOptions
 
 from agent.errors import SettingsError, TranscriptionError
 from agent.http.livekit import LiveKit
+from agent.job_metrics import figures_folder
 from agent.logs import set_up_logs
 from agent.presence import IDENTITY
 from agent.rtc.connect import connect as join_room
@@ -112,8 +113,10 @@ def told_load(server: AgentServer) -> float:
     return MOST_TOLD_LOAD * measure(server)
 
 
-def make_server(settings: Settings, supervisor: Supervisor, *, devmode: bool) -> AgentServer:
-    """The AgentServer with our job, not running yet."""
+def make_server(
+    settings: Settings, supervisor: Supervisor, figures: str | None = None, *, devmode: bool
+) -> AgentServer:
+    """The AgentServer with our job, not running yet. `figures`: folder for those of the jobs, if any."""
     # LiveKit's own end-of-turn model would be loaded into every worker: 244 MB that we never use
     os.environ.setdefault("LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE", "0")
     # the fork server looks for what it preloads on its own path, and is silent when it is not there
@@ -125,6 +128,8 @@ def make_server(settings: Settings, supervisor: Supervisor, *, devmode: bool) ->
         setup_fnc=partial(prewarm, settings),
         num_idle_processes=0 if devmode else IDLE_PROCESSES,
         port=0 if devmode else settings.worker_port,
+        prometheus_port=None if figures is None else settings.metrics_port,
+        prometheus_multiproc_dir=figures,
         session_end_timeout=FINISH_SECONDS,
         preload_modules=["agent.preload"],
         # LiveKit asks once, when the room begins: a refusal costs the record, a busy machine only time. (The
@@ -164,9 +169,10 @@ async def serve(settings: Settings, *, devmode: bool) -> None:
     stop = _stop_on_signals()
     livekit = LiveKit(settings)
     supervisor = Supervisor(settings, livekit)
-    server = make_server(settings, supervisor, devmode=devmode)
+    measured = figures_folder() if settings.metrics_port else nullcontext()
     try:
-        async with supervision(supervisor), _spools_taken_in(settings):
+        async with measured as figures, supervision(supervisor), _spools_taken_in(settings):
+            server = make_server(settings, supervisor, figures, devmode=devmode)
             await _serve(server, supervisor, stop, None if devmode else settings.drain_seconds)
     finally:
         await livekit.aclose()

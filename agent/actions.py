@@ -8,6 +8,7 @@ ACTIONS = frozenset(
         # worker
         "worker_stopping",
         "drain_over",
+        "figures_failed",
         # supervision
         "rooms_unsupervised",
         "supervision_held_up",

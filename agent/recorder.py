@@ -20,6 +20,7 @@ from typing import TypeVar
 from agent.core.backlog import Losses, Waiting
 from agent.core.model import Accounting, Gap, Item, Reason, Segment, Speaker, State, Status, Window
 from agent.errors import SessionErased, SessionFenced, StoreError
+from agent.metrics import STORE_AWAY, WAITING
 from agent.pending import Pending
 from agent.sinks.protocol import Outgoing
 from agent.store.pickup import Picker
@@ -101,6 +102,7 @@ class Recorder:
         self._session = spool.head.session
         self._pending = Pending(spool, patience.items_in_memory)
         self._published = 0
+        self._stored = 0
         self._last_seq = 0
         self._sums: Sequence[Accounting] | None = None
         self._speakers: Sequence[Speaker] | None = None
@@ -136,6 +138,7 @@ class Recorder:
         if self._pending.full and not self._told:
             self._go_live("too much waits")
         waiting = self._pending.add(item)
+        WAITING.inc()
         if self._told:
             self._show(waiting, None)
         self._rouse()
@@ -271,6 +274,8 @@ class Recorder:
         seqs = await self._write_items(batch)
         await self._take_in(seqs)
         for waiting, seq in zip(batch, seqs, strict=True):
+            WAITING.dec(waiting.number - self._stored)
+            self._stored = waiting.number
             self._pending.stored(waiting.number)
             self._show(waiting, seq)
         self._recover(self._pending.losses())
@@ -340,6 +345,7 @@ class Recorder:
     def _missed(self, error: str) -> None:
         if not self._away:
             self._away = True
+            STORE_AWAY.inc()
             log.warning("store is away", extra={"action": "store_away", "error": error})
 
     async def _watch(self) -> None:

@@ -22,6 +22,7 @@ from agent.core.tally import Tally
 from agent.core.track import TrackMachine
 from agent.core.transcript import Transcript
 from agent.core.windows import TranscriptBuffer
+from agent.metrics import count
 from agent.presence import Presence, present_tracks, wait_turn
 from agent.recorder import Begun, Listeners, Recorder
 from agent.rtc import events as happened
@@ -245,6 +246,7 @@ class Session:
 
     def _record(self, item: Item) -> None:
         self._tally.note(item)
+        count(item)
         self._recorder.record(item)
 
     def _publish(self, outgoing: Outgoing) -> None:

@@ -303,6 +303,15 @@ class Settings(BaseModel):
         "Call a transcriber for rooms that have none, or lost it; false leaves that to other processes.",
     )
     worker_port: int = _port(8081, "Port of the worker's health page; 0 takes any free one.")
+    metrics_port: int | None = _setting(
+        None,
+        "port",
+        "a whole number from 1 to 65535",
+        "Port of the worker's figures for Prometheus, under /metrics; none are kept without it.",
+        example="9464",
+        ge=1,
+        le=65535,
+    )
 
     log_format: Literal["text", "json"] = _setting(
         "text", "name", "text or json", "text for people, json (one object a line) for log collectors."

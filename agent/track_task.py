@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
@@ -17,6 +18,7 @@ from agent.core.model import SAMPLE_RATE, Gap, Reason, Segment, Status
 from agent.core.succession import LEAST_GAP_SECONDS, Mark
 from agent.core.track import TrackMachine, TrackSettings
 from agent.errors import RecognizerError
+from agent.metrics import ANSWER, HEARD, LOST_SESSIONS, SENT, SESSIONS
 from agent.rtc.silero import Detector
 from agent.settings import Settings
 from agent.stt.protocol import Final, Interim, Plain, Recognizer, RecognizerSession, SessionReady
@@ -96,6 +98,8 @@ class TrackTask:
         self._reader: asyncio.Task[None] | None = None
         self.written_until = clock.now()
         """Room time up to which finals (or gaps) of this track were given out."""
+        self._committed: deque[float] = deque()
+        """When (room time) what is unanswered in this session was committed."""
         self._changed = asyncio.Event()
         self._gone = asyncio.Event()
 
@@ -138,6 +142,7 @@ class TrackTask:
             async for pcm in self._audio:
                 if self._unheard_since is not None:
                     self._heard_again(len(pcm) / 2 / SAMPLE_RATE)
+                HEARD.inc(len(pcm) / 2 / SAMPLE_RATE)
                 probabilities, level = self._detector.feed(pcm)
                 self._heard_at = self._clock.now()
                 self._carry_out(self.machine.heard(pcm, level, probabilities, self._heard_at))
@@ -187,9 +192,11 @@ class TrackTask:
                 case SendAudio(pcm):
                     if self._session is not None:
                         self._session.send(pcm)
+                        SENT.inc(len(pcm) / 2 / SAMPLE_RATE)
                 case Commit():
                     if self._session is not None:
                         self._session.commit()
+                        self._committed.append(self._clock.now())
                 case Emit(item):
                     self._give_out(item)
                 case OpenSession(number):
@@ -207,9 +214,12 @@ class TrackTask:
     def _open(self, number: int) -> None:
         self._close()
         self._session = session = self._recognizer.open()
+        self._committed.clear()
         self._reader = self._group.create_task(
             self._read(session, number), name=f"recognizer {self.machine.track_sid} {number}"
         )
+        SESSIONS.inc()
+        self._reader.add_done_callback(lambda _: SESSIONS.dec())
 
     def _close(self) -> None:
         if self._reader is not None:
@@ -255,9 +265,12 @@ class TrackTask:
                     case Plain(text):
                         self._carry_out(self.machine.plain(number, text, now))
                     case Final(answer):
+                        if self._committed:
+                            ANSWER.observe(now - self._committed.popleft())
                         self._carry_out(self.machine.answered(number, answer, now))
 
     def _failed(self, number: int, error: RecognizerError) -> None:
+        LOST_SESSIONS.labels(error.reason).inc()
         log.warning(
             "recognizer session lost",
             extra={

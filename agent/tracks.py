@@ -17,6 +17,7 @@ from agent.core.reception import Reception
 from agent.core.statuses import Statuses
 from agent.core.succession import Mark
 from agent.core.track import TrackMachine
+from agent.metrics import TRACKS
 from agent.rtc.audio import TrackAudio
 from agent.rtc.events import TrackStarted
 from agent.rtc.silero import SileroModel
@@ -154,6 +155,7 @@ class Tracks:
         self._running[event.track_sid] = _Track(
             task, runner, audio, event, speaker, event.muted, Reception(MEDIA_DELAY_SECONDS)
         )
+        TRACKS.inc()
         log.info("track started", extra={"action": "track_started", "track_sid": event.track_sid})
 
     def decline(self, track_sid: str, speaker: Speaker) -> None:
@@ -185,6 +187,7 @@ class Tracks:
             self._ended[track_sid] = track.heard_until
         if len(self._ended) > ENDED_REMEMBERED:
             del self._ended[next(iter(self._ended))]
+        TRACKS.dec()
         self._ending.append(track)
         self._outage.ended(track, self._clock.now())
         log.info("track ended", extra={"action": "track_ended", "track_sid": track_sid})
@@ -328,6 +331,8 @@ class Tracks:
     def _forget(self, task: TrackTask) -> bool:
         """Take a task that is over out of the lists; True when its track was still being received."""
         present = any(one.task is task for one in self._running.values())
+        if present:
+            TRACKS.dec()
         self._running = {sid: one for sid, one in self._running.items() if one.task is not task}
         self._ending = [one for one in self._ending if one.task is not task]
         machine = task.machine

@@ -63,6 +63,7 @@ BROAD_EXCEPTS = {
 TASK_OWNERS = {
     "worker.py": "the job's task is ended by the framework's session-end call; signals end the rest",
     "agent/pipeline.py": "AudioPipeline.stop awaits it",
+    "agent/job_metrics.py": "the context manager `figures_folder` cancels and awaits it",
     "agent/supervise.py": "the context manager `supervision` cancels and awaits it",
     "agent/rtc/connect.py": "the function itself awaits it, also when it is cancelled",
     "agent/webhooks/courier.py": "the context manager `delivering` cancels and awaits it",

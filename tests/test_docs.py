@@ -8,7 +8,9 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
+from prometheus_client.metrics import MetricWrapperBase
 
+from agent import metrics
 from agent.actions import ACTIONS
 from agent.settings import Settings
 from local.livekit import find_or_build
@@ -124,6 +126,15 @@ def test_action_words_are_listed_used_and_explained() -> None:
     explained = set(re.findall(r"^\| `(\w+)` \|", read("docs/operations.md"), re.MULTILINE))
     assert actions_in_code() == ACTIONS
     assert explained == ACTIONS
+
+
+def test_every_figure_is_explained() -> None:
+    """agent/metrics.py and docs/operations.md have the same names."""
+    page = read("docs/operations.md")
+    table = page[page.index("## Figures") : page.index("## Logs")]
+    explained = set(re.findall(r"`(transcriber_\w+?)(?:_total)?`", table))
+    figures = [one for one in vars(metrics).values() if isinstance(one, MetricWrapperBase)]
+    assert {one._name for one in figures} == explained
 
 
 def test_the_changelog_has_a_place_for_what_comes_next() -> None:

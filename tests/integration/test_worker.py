@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 from livekit import api
@@ -20,6 +21,7 @@ from agent.core.model import End, State
 from agent.store import open_store
 from local.child import Child
 from local.marked_speech import sentences, synthesize
+from local.ports import free_port
 from local.recognizer.engines.scripted import ScriptedEngine
 from local.recognizer.server import RecognizerServer
 from local.speakers import Listener, RoomSpeaker, listening, participant_token
@@ -130,6 +132,38 @@ async def test_joins_every_room_by_itself(livekit: LiveKit, tmp_path: Path) -> N
             await one.wait_for(lambda message: isinstance(message.item, End), timeout=10)
             assert [window.words for window in one.windows] == [5]
             assert one.messages[-1].sender.startswith("agent-transcriber-")
+
+
+async def test_figures_are_the_sums_of_all_rooms(livekit: LiveKit, tmp_path: Path) -> None:
+    """While a room runs, and still when it is over and its process is gone."""
+    port = free_port()
+    async with worker(livekit, tmp_path, METRICS_PORT=str(port)) as running:
+
+        async def figure(name: str) -> float:
+            text = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+            return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
+
+        async with httpx.AsyncClient() as client:
+            for room in range(2):
+                heard = await running.listener(f"figures {room}")
+                anna = await running.speaker(f"figures {room}", "anna")
+                assert await figure("transcriber_tracks") == 1
+                await say(anna, 0)
+                await heard.wait_until(lambda heard=heard: bool(heard.finals), timeout=10)
+                assert await figure("transcriber_words_total") == 5 * (room + 1)
+                assert await figure("transcriber_answer_seconds_count") == room + 1
+                assert 2 < await figure("transcriber_audio_sent_seconds_total") / (room + 1) < 5
+                job = next(
+                    one
+                    for one in psutil.Process(running.child.pid).children(recursive=True)
+                    if one.net_connections("udp")
+                )
+                await anna.leave()
+                await running.stack.aclose()
+                async with asyncio.timeout(40):
+                    while job.is_running() or await figure("transcriber_tracks"):  # noqa: ASYNC110
+                        await asyncio.sleep(0.1)
+            assert await figure("transcriber_recognizer_sessions ") == 0
 
 
 async def test_named_worker_waits_to_be_asked(livekit: LiveKit, tmp_path: Path) -> None:
