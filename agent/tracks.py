@@ -159,7 +159,9 @@ class Tracks:
         log.info("track started", extra={"action": "track_started", "track_sid": event.track_sid})
 
     def decline(self, track_sid: str, speaker: Speaker) -> None:
-        """A track's participant has opted out: nothing more of it is heard, and readers are told."""
+        """A track's participant has opted out: nothing more of it is heard, and readers are told, once."""
+        if self._opted_out.has(track_sid):
+            return
         self.end(track_sid, tail_seconds=0.0)
         self._ended.pop(track_sid, None)
         self._opted_out.begin(track_sid, speaker, self._clock.now())

@@ -24,6 +24,8 @@ from local.surroundings import clean_environment
 START_SECONDS: Final = 90.0
 """For each program; a busy machine may need it."""
 USUAL_PORT: Final = 8000
+PORT_TAKEN: Final = "Address already in use"
+LISTENS: Final = "token service listens"
 
 Say = Callable[[str], None]
 
@@ -61,11 +63,17 @@ async def running_parts(say: Say, port: int | None) -> AsyncIterator[Parts]:
         say(f"LiveKit server is up at {livekit.url}")
         programs = _Programs(stack, folder, {**livekit.env, "DATABASE_URL": f"sqlite:///{database}"})
         recognizer = await programs.start("recognizer", ["-m", "local.recognizer"], {})
-        service, service_child = await programs.start_service(port)
+        service, service_child = await programs.start_service(_service_port(port))
         await ready_when(recognizer, lambda: _address(recognizer) != "", seconds=START_SECONDS)
         say(f"recognizer is up at {_address(recognizer)} (Moonshine, on this machine)")
         worker = await programs.start_worker(_address(recognizer))
-        await ready_when(service_child, service.is_up, seconds=START_SECONDS)
+        try:
+            await _is_up(service, service_child)
+        except LocalPartError:
+            if port is not None or PORT_TAKEN not in _log(service_child):
+                raise
+            service, service_child = await programs.start_service(free_port())  # somebody was faster
+            await _is_up(service, service_child)
         say(f"token service is up at {service.base_url}")
         await ready_when(worker, lambda: "registered worker" in _log(worker), seconds=START_SECONDS)
         say("worker is up and waits for rooms")
@@ -92,9 +100,8 @@ class _Programs:
         )
         return await self._stack.enter_async_context(child)
 
-    async def start_service(self, wanted_port: int | None) -> tuple[ServiceClient, Child]:
+    async def start_service(self, port: int) -> tuple[ServiceClient, Child]:
         """The token service and a client of it."""
-        port = _service_port(wanted_port)
         settings = {"HOST": "127.0.0.1", "PORT": str(port)}
         child = await self.start("token-service", [str(ROOT / "token_service.py")], settings)
         client = ServiceClient(f"http://127.0.0.1:{port}")
@@ -108,6 +115,12 @@ class _Programs:
             "STT_LANGUAGE": "en",
         }
         return await self.start("worker", [str(ROOT / "worker.py"), "dev"], settings)
+
+
+async def _is_up(service: ServiceClient, child: Child) -> None:
+    """Wait for it; at its address somebody else may answer before it has found out."""
+    await ready_when(child, lambda: LISTENS in _log(child), seconds=START_SECONDS)
+    await ready_when(child, service.is_up, seconds=START_SECONDS)
 
 
 def _log(child: Child) -> str:

@@ -31,9 +31,13 @@ class OptOuts:
     def __init__(self) -> None:
         self._tracks: dict[str, _OptedOut] = {}
 
+    def has(self, track_sid: str) -> bool:
+        """True when the track is not to be heard."""
+        return track_sid in self._tracks
+
     def begin(self, track_sid: str, speaker: Speaker, now: float) -> None:
-        """A track is not to be heard from now on; harmless when that is known."""
-        self._tracks.setdefault(track_sid, _OptedOut(speaker, now))
+        """A track is not to be heard from now on."""
+        self._tracks[track_sid] = _OptedOut(speaker, now)
 
     def end(self, track_sid: str, now: float) -> Gap | None:
         """The track is over, or may be heard again: what of it nobody heard; None when it did not opt out."""

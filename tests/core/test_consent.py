@@ -24,11 +24,12 @@ def test_everybody_else_is_transcribed(attributes: dict[str, str]) -> None:
 
 
 def test_an_opt_out_is_told_from_its_beginning_to_its_end() -> None:
-    """Begun twice it begins once; ended twice it is told once; others are not touched."""
+    """Ended twice it is told once; others are not touched."""
     opted_out = OptOuts()
     opted_out.begin("TR_a", ANNA, 3.0)
     opted_out.begin("TR_b", BEN, 4.0)
-    opted_out.begin("TR_a", ANNA, 5.0)
+    assert opted_out.has("TR_a")
+    assert not opted_out.has("TR_c")
     assert (opted_out.of("anna"), opted_out.all) == (["TR_a"], ["TR_a", "TR_b"])
     assert opted_out.end("TR_a", 9.0) == Gap(ANNA, "TR_a", 3.0, 9.0, Reason.OPTED_OUT)
     assert opted_out.end("TR_a", 9.0) is None

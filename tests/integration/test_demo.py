@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -74,6 +75,22 @@ def demo(folder: Path, *options: str) -> Iterator[Demo]:
         with suppress(ProcessLookupError):
             os.killpg(one.process.pid, signal.SIGKILL)
         one.process.wait(10)
+
+
+@pytest.mark.timeout(120)
+def test_a_port_that_somebody_takes_first_is_given_up(tmp_path: Path) -> None:
+    """Two demos that begin together both come up, each with a service of its own."""
+    folders = tmp_path / "one", tmp_path / "other"
+    for folder in folders:
+        folder.mkdir()
+    with demo(folders[0]) as one, demo(folders[1]) as other:
+        for each in (one, other):
+            each.wait_for("worker is up")
+        urls = [re.findall(r"token service is up at (\S+)", each.text()) for each in (one, other)]
+        assert len(urls[0]) == len(urls[1]) == 1
+        assert urls[0] != urls[1]
+        for each in (one, other):
+            each.process.send_signal(signal.SIGINT)
 
 
 @pytest.mark.timeout(240)

@@ -147,7 +147,9 @@ async def test_figures_are_the_sums_of_all_rooms(livekit: LiveKit, tmp_path: Pat
             for room in range(2):
                 heard = await running.listener(f"figures {room}")
                 anna = await running.speaker(f"figures {room}", "anna")
-                assert await figure("transcriber_tracks") == 1
+                async with asyncio.timeout(10):
+                    while await figure("transcriber_tracks") != 1:  # noqa: ASYNC110
+                        await asyncio.sleep(0.1)
                 await say(anna, 0)
                 await heard.wait_until(lambda heard=heard: bool(heard.finals), timeout=10)
                 assert await figure("transcriber_words_total") == 5 * (room + 1)
