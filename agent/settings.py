@@ -45,6 +45,7 @@ from agent.settings_checks import (
 )
 from agent.settings_faults import how_to_set, sentence
 from agent.settings_fields import days as _days
+from agent.settings_fields import optional_port as _optional_port
 from agent.settings_fields import port as _port
 from agent.settings_fields import seconds as _seconds
 from agent.settings_fields import setting as _setting
@@ -303,14 +304,8 @@ class Settings(BaseModel):
         "Call a transcriber for rooms that have none, or lost it; false leaves that to other processes.",
     )
     worker_port: int = _port(8081, "Port of the worker's health page; 0 takes any free one.")
-    metrics_port: int | None = _setting(
-        None,
-        "port",
-        "a whole number from 1 to 65535",
-        "Port of the worker's figures for Prometheus, under /metrics; none are kept without it.",
-        example="9464",
-        ge=1,
-        le=65535,
+    metrics_port: int | None = _optional_port(
+        "9464", "Port of the worker's figures for Prometheus, under /metrics; none are kept without it."
     )
 
     log_format: Literal["text", "json"] = _setting(

@@ -36,3 +36,9 @@ def days(default: int, about: str) -> Any:
 
 def port(default: int, about: str) -> Any:
     return setting(default, "port", "a whole number from 0 to 65535", about, ge=0, le=65535)
+
+
+def optional_port(example: str, about: str) -> Any:
+    """A field that is unset unless somebody names a port."""
+    accepts = "a whole number from 1 to 65535"
+    return setting(None, "port", accepts, about, example=example, ge=1, le=65535)
