@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import and_, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from agent.store import search_queries, supervision_queries
+from agent.store import supervision_queries
 from agent.store.dates import now_iso
 from agent.store.erasure import Expired, Tombstone
 from agent.store.tables import metadata, sessions
@@ -50,7 +50,6 @@ async def erase(db: AsyncConnection, room: str, session: str | None) -> Tombston
     for table in reversed(metadata.sorted_tables):
         if table is not sessions and "session" in table.c:
             await db.execute(delete(table).where(table.c.session == tombstone.session))
-    await search_queries.forget_words(db)
     return tombstone
 
 

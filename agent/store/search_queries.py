@@ -37,6 +37,11 @@ _HITS = {
 }
 
 
+_MERGE = text("INSERT INTO search_index (search_index, rank) VALUES ('merge', :pages)")
+MERGED_PAGES = 250
+"""Of FTS5's index, 4 kB each, written in one step."""
+
+
 async def add_words(db: AsyncConnection, said: Sequence[Mapping[str, Any]]) -> None:
     """Index rows of `segments`, in the transaction that inserts them."""
     dialect = db.dialect.name
@@ -49,10 +54,18 @@ async def add_words(db: AsyncConnection, said: Sequence[Mapping[str, Any]]) -> N
     )
 
 
-async def forget_words(db: AsyncConnection) -> None:
-    """Leave no trace in the index of what was deleted, in this transaction or before."""
-    if db.dialect.name == "sqlite":
-        await db.execute(text("INSERT INTO search_index (search_index) VALUES ('optimize')"))
+async def forget_words(db: AsyncConnection) -> bool:
+    """One step towards an index without a trace of what was deleted; True when there is none left.
+
+    Each step is short, for writers have to wait for it; all of them together write the index anew.
+    """
+    if db.dialect.name != "sqlite":
+        return True
+    changes = text("SELECT total_changes()")
+    before = (await db.execute(changes)).scalar_one()
+    await db.execute(_MERGE, {"pages": -MERGED_PAGES})
+    # the statement itself is one change; FTS5's documentation names this as the sign that nothing was merged
+    return int((await db.execute(changes)).scalar_one()) - before < 2
 
 
 def indexed(dialect: str, spoken: str) -> str:

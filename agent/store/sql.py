@@ -21,6 +21,7 @@ from agent.store import (
     listing_queries,
     migrations,
     queries,
+    search_queries,
     supervision_queries,
 )
 from agent.store.clean import check_items, clean, clean_text
@@ -36,6 +37,8 @@ from agent.store.supervision import Abandoned, Duty
 P = ParamSpec("P")
 T = TypeVar("T")
 
+CLEAN_SECONDS = 20.0
+"""How long one erasing may work on the search index; the next one goes on with it."""
 MIGRATION_SECONDS = 60.0
 """Longest wait for the tables: another process may be changing them."""
 
@@ -132,6 +135,12 @@ class SqlStore:
         named = None if session is None else clean_text(session)
         tombstone = await self._run(erasure_queries.erase, clean_text(room), named)
         if tombstone is not None:
+            try:
+                async with asyncio.timeout(CLEAN_SECONDS):
+                    while not await self._run(search_queries.forget_words):
+                        pass
+            except TimeoutError as error:
+                raise StoreError(f"{self.database.place}: its search index is not clean yet") from error
             with self._translated():
                 async with asyncio.timeout(self._timeout_seconds):
                     await empty_wal(self.database.engine)
