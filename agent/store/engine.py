@@ -49,6 +49,7 @@ def _open_sqlite(url: URL, timeout_seconds: float) -> Database:
         pool_size=3,
         max_overflow=0,
         pool_timeout=timeout_seconds,
+        hide_parameters=True,  # they are speech, and errors are logged
     )
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -131,6 +132,7 @@ def _open_postgresql(url: URL, timeout_seconds: float) -> Database:
         pool_size=3,
         max_overflow=2,
         pool_timeout=timeout_seconds,
+        hide_parameters=True,  # they are speech, and errors are logged
         pool_pre_ping=True,
     )
     errors = (SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
