@@ -14,6 +14,21 @@ _PROBES = ("/", "/health")
 """Asked every few seconds by whatever watches the service: logged only for debugging."""
 
 
+class Withheld(Exception):
+    """A fault of ours without its message, which may quote what was said: pydantic's do, and a KeyError's."""
+
+
+def withheld(error: BaseException) -> Withheld:
+    """Where an error came from, and what kind it was, with its causes."""
+    kind = type(error)
+    copy = Withheld(f"{kind.__module__}.{kind.__qualname__}, whose message is not shown")
+    copy.__traceback__ = error.__traceback__
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause is not None:
+        copy.__cause__ = withheld(cause)
+    return copy
+
+
 class Boundary:
     """ASGI middleware around all routes.
 
@@ -40,10 +55,12 @@ class Boundary:
 
         try:
             await self._app(scope, receive, sent)
-        except Exception:
-            log.exception("call failed", extra={"action": "call_failed", **_fields(scope)})
+        except Exception as error:
+            fault = withheld(error)
+            log.error("call failed", exc_info=fault, extra={"action": "call_failed", **_fields(scope)})
             if status:
-                raise  # half of an answer is out: the connection must break, or the rest would be missed
+                # half of an answer is out: the connection must break, or the rest would be missed
+                raise fault from fault.__cause__
             refusal = JSONResponse({"detail": "Internal error; it is logged."}, 500)
             await refusal(scope, receive, sent)
         milliseconds = round((time.monotonic() - began) * 1000)
