@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
@@ -54,3 +54,11 @@ def add_error_answers(app: FastAPI) -> None:
         # without `input`: what was sent may be a secret, or hold what no JSON can
         detail = [{"type": one["type"], "loc": one["loc"], "msg": one["msg"]} for one in error.errors()]
         return JSONResponse({"detail": detail}, 422)
+
+    @app.exception_handler(405)
+    async def wrong_method(request: Request, _: HTTPException) -> JSONResponse:
+        # Starlette names the methods of the first route of this path alone; the document has all
+        path = getattr(request.scope.get("route"), "path_format", "")
+        documented = app.openapi()["paths"].get(path)
+        methods = [method.upper() for method in documented] if documented else ["GET"]
+        return JSONResponse({"detail": "Method Not Allowed"}, 405, {"Allow": ", ".join(methods)})

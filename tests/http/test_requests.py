@@ -230,3 +230,21 @@ def test_an_address_that_is_not_ours_is_a_setting_to_mend() -> None:
     """The error names the settings."""
     with pytest.raises(SettingsError, match="set HOST and PORT"):
         listen("192.0.2.1", 0)
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/rooms/a/transcript", ["GET", "DELETE"]),
+        ("/rooms", ["GET"]),
+        ("/rooms/a", ["DELETE"]),
+        ("/webhook", ["POST"]),
+        ("/docs", ["GET"]),
+    ],
+)
+async def test_a_wrong_method_is_told_the_right_ones(path: str, methods: list[str]) -> None:
+    """All of a path, also when they are different routes."""
+    async with calling() as client:
+        answer = await client.request("PROPFIND", path)
+    assert (answer.status_code, answer.json()) == (405, {"detail": "Method Not Allowed"})
+    assert answer.headers["Allow"].split(", ") == methods
