@@ -19,7 +19,7 @@ EXAMPLES = 10
 
 STRICT = """
 [checks]
-positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 422]
+positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 410, 422]
 
 [[operations]]
 include-tag = ["rooms", "health"]
@@ -30,14 +30,18 @@ checks.not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", 503]
 be seen, which no JSON Schema can tell."""
 
 
+WITH_KEY = ["--header", f"Authorization: Bearer {KEY}"]
+
+
 @pytest.mark.parametrize(
     "options",
     [
-        # a stream that is let in never ends
-        ["--header", f"Authorization: Bearer {KEY}", "--exclude-path-regex", "/stream$"],
+        # a stream that is let in never ends; what erases the record comes in a run of its own
+        [*WITH_KEY, "--exclude-path-regex", "/stream$", "--exclude-method", "DELETE"],
+        [*WITH_KEY, "--include-path-regex", r"^/rooms/\{name\}(/transcript)?$"],
         [],
     ],
-    ids=["with the key", "without"],
+    ids=["with the key", "with the key, what erases", "without"],
 )
 async def test_every_answer_is_documented(options: list[str], tmp_path: Path) -> None:
     """All checks on examples, edges, random and chained calls: no 5xx, no status, header or shape unnamed."""
@@ -68,5 +72,5 @@ async def test_every_answer_is_documented(options: list[str], tmp_path: Path) ->
                 process.kill()
         assert process.returncode == 0, told.decode()
     log = "".join(service.lines)
-    assert log.count("action=call_answered") > 300
+    assert log.count("action=call_answered") > 100
     assert "call_failed" not in log
