@@ -36,6 +36,7 @@ from agent.webhooks.courier import AT_ONCE, Courier, delivering
 from examples import webhook_receiver
 from examples.webhook_receiver import serve
 from tests.contract.record import END, STARTED, gap, segment, window
+from tests.integration.running_service import running_service
 from tests.sqlite import locked
 from tests.test_architecture import ROOT
 from tests.webhooks import SECRET, Post, Receiver, courier, receiving, settings, until
@@ -475,3 +476,17 @@ async def test_a_record_in_memory_is_said_to_be_alone(caplog: pytest.LogCaptureF
     one = Courier(settings("http://127.0.0.1:9/hook").model_copy(update={"database_url": "memory:"}))
     await one.run()
     assert actions(caplog) == ["webhooks_idle"]
+
+
+async def test_the_token_service_posts(store: Store, receiver: Receiver, tmp_path: Path) -> None:
+    """As it is run: what is stored beside it arrives; a receiver that hangs does not hold up its stop."""
+    await store.migrate()
+    receiver.answer = lambda post: asyncio.sleep(30, 204) if post.id == "RM_2-2" else 204
+    async with running_service(tmp_path, WEBHOOK_URL=receiver.url, WEBHOOK_SECRET=SECRET) as service:
+        wanted = await record(store, "RM_1")
+        await receiver.until(lambda: receiver.ids == wanted, seconds=20)
+        await record(store, "RM_2")
+        await receiver.until(lambda: receiver.ids == [*wanted, "RM_2-2"])
+        assert await service.stop() == 0
+    assert "action=webhooks_started" in "".join(service.lines)
+    assert [one.after for one in await store.claim_deliveries("test", 1, 30.0)] == [0]

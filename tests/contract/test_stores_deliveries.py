@@ -158,3 +158,16 @@ async def test_long_ended_sessions_are_left_alone(store: Store, room: str, sid: 
         await session_with(store, room, one, 1)
         await store.write(one, 1, [Stored(2, ended(hours))])
     assert sorted(one.session for one in await claimed(store)) == [f"{sid}_0", f"{sid}_1"]
+
+
+async def test_an_erased_session_is_delivered_no_further(
+    store: Store, another: Another, room: str, sid: str
+) -> None:
+    """While a courier has it: no item is left to post, the courier is told, nobody claims it again."""
+    await session_with(store, room, sid, 1, 2)
+    [one] = await claimed(store)
+    assert await another().erase(room, sid)
+    assert await store.next_to_deliver(sid, 0) is None
+    assert not await store.note_delivery("a", replace(one, after=1))
+    await store.release_deliveries("a")
+    assert await claimed(another(), "b") == []
