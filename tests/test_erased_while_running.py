@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from agent.core.model import Reason, Segment, State
+from agent.pending import Pending
 from agent.settings import Settings
 from agent.store import open_store
 from agent.store.pickup import Picker
-from agent.store.protocol import Store
+from agent.store.protocol import Imported, Origin, Store, Stored
 from agent.store.retention import erase
-from agent.store.spool import Held, Labels, Spooled, Sums, spool_files
+from agent.store.spool import Held, Labels, Spool, Spooled, Sums, new_head, spool_files
 from tests.contract.record import ADA, BOB, END, STARTED, sums, window
 from tests.sqlite import locked
 from tests.test_pickup import leave, said
-from tests.test_recorder import ROOM, SID, recording
+from tests.test_recorder import ROOM, SID, Rig, recording
 
 
 @pytest.fixture
@@ -95,8 +96,49 @@ async def test_a_transcriber_that_comes_later_writes_nothing(store: Store, url: 
     assert await store.items(SID) == []
 
 
+async def test_erased_between_opening_and_the_first_write(store: Store, url: str, folder: Path) -> None:
+    """What was said before the session could be opened is not left on disk either."""
+
+    def prepare(rig: Rig) -> None:
+        write_late = rig.store.import_items
+
+        async def erase_first(origin: Origin, items: Sequence[Stored]) -> Imported:
+            if items:
+                await store.erase(ROOM, SID)
+            return await write_late(origin, items)
+
+        rig.store.import_items = erase_first  # type: ignore[method-assign]
+        rig.say(1, 2)
+
+    async with recording(url, folder, prepare=prepare, opened=False) as rig:
+        await rig.until(rig.recorder.fenced.is_set)
+        assert [one.reason for one in rig.shown_states()][-1] is Reason.ERASED
+    assert files(folder) == []
+    assert await store.items(SID) == []
+
+
+async def test_what_is_noted_after_the_erasure_goes_nowhere(folder: Path) -> None:
+    """Names that come while the writer is leaving make no new file."""
+    spool = Spool(folder, new_head(ROOM, SID, STARTED), 1_000_000)
+    pending = Pending(spool, 100)
+    pending.add(said(1).item)
+    pending.note_speakers([ADA])
+    assert await pending.spill()
+    assert files(folder)
+    pending.add(said(2).item)
+    await pending.erase()
+    assert pending.empty
+    assert pending.losses() is None
+    pending.note_speakers([BOB])
+    assert await pending.spill()
+    assert files(folder) == []
+    pending.close()
+
+
 @pytest.mark.parametrize("epoch", [0, 1, 2])
-async def test_orphaned_spools_are_removed(store: Store, folder: Path, epoch: int) -> None:
+async def test_orphaned_spools_are_removed(
+    store: Store, folder: Path, epoch: int, caplog: pytest.LogCaptureFixture
+) -> None:
     """Of the last writer, of a replaced one, of one that never reached the database: all go unread."""
     for _ in range(2):
         await store.open_session(ROOM, SID, STARTED)
@@ -111,7 +153,9 @@ async def test_orphaned_spools_are_removed(store: Store, folder: Path, epoch: in
         Labels((ADA,)),
         Sums((sums(),)),
     )
-    assert await Picker(folder).pick_up(store, SID) == 1, "and no successor's last answers are waited for"
+    with caplog.at_level("INFO"):
+        assert await Picker(folder).pick_up(store, SID) == 1, "no successor's last answers are waited for"
+    assert [getattr(record, "action", "") for record in caplog.records] == ["spool_erased"]
     assert files(folder) == []
     assert await store.items(SID) == []
     info = await store.find_session(ROOM, SID)

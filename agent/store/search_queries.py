@@ -62,7 +62,7 @@ async def forget_words(db: AsyncConnection) -> bool:
     if db.dialect.name != "sqlite":
         return True
     changes = text("SELECT total_changes()")
-    before = (await db.execute(changes)).scalar_one()
+    before = int((await db.execute(changes)).scalar_one())
     await db.execute(_MERGE, {"pages": -MERGED_PAGES})
     # the statement itself is one change; FTS5's documentation names this as the sign that nothing was merged
     return int((await db.execute(changes)).scalar_one()) - before < 2

@@ -8,11 +8,13 @@ from dataclasses import replace
 import pytest
 
 from agent.core.model import Gap, Reason, Segment
+from agent.core.search import parse_search
 from agent.core.succession import Mark, Marks
 from agent.core.supervision import Watched
 from agent.errors import SessionErased, SessionFenced, StoreError
 from agent.store import KINDS
 from agent.store.erasure import Expired, Tombstone
+from agent.store.listing import Listed, Wanted
 from agent.store.protocol import Imported, Origin, Store, Stored
 from tests.contract.record import ADA, BOB, END, ENDED, LISTENING, ONE_OF_EACH, STARTED, segment, sums
 from tests.contract.test_stores import Another, another, database_url, room, sid, store
@@ -167,6 +169,38 @@ async def test_a_write_under_way_is_erased_too(store: Store, another: Another, r
     assert all(isinstance(one, list | SessionErased | Tombstone) for one in results)
     assert isinstance(results[-1], Tombstone)
     assert await kept(store, sid) == []
+
+
+async def test_nothing_of_it_is_delivered_any_more(store: Store, room: str, sid: str) -> None:
+    """A courier that has claimed the session finds no item, its claim is gone, and it gets no new one."""
+    await fill(store, room, sid)
+    [claimed] = [one for one in await store.claim_deliveries(sid, 1000, 60.0) if one.session == sid]
+    assert await store.next_to_deliver(sid, 0) is not None
+    await store.erase(room)
+    assert await store.next_to_deliver(sid, 0) is None
+    assert not await store.note_delivery(sid, claimed, hold_seconds=60.0)
+    assert sid not in {one.session for one in await store.claim_deliveries(sid, 1000, 60.0)}
+
+
+async def test_nothing_of_it_is_found_any_more(store: Store, room: str, sid: str) -> None:
+    """Neither by its words nor by their beginnings; the list has its tombstone."""
+    await store.open_session(room, sid, STARTED)
+    await store.write(sid, 1, [Stored(1, segment("swordfish tango"))])
+    for sought in ("swordfish", "swordf*", '"swordfish tango"'):
+        assert [one.matched for one in await found(store, room, sought)] == [1]
+    tombstone = await store.erase(room)
+    assert tombstone is not None
+    for sought in ("swordfish", "swordf*", '"swordfish tango"'):
+        assert await found(store, room, sought) == []
+    [listed] = await found(store, room, None)
+    assert (listed.info.session, listed.info.erased_at) == (sid, tombstone.erased_at)
+    assert (listed.info.last_seq, listed.info.state, listed.matches) == (0, None, ())
+
+
+async def found(store: Store, room: str, sought: str | None) -> list[Listed]:
+    """Sessions of a room in which something was said."""
+    search = None if sought is None else parse_search(sought)
+    return await store.list_sessions(Wanted(limit=10, room=room, search=search))
 
 
 async def test_the_room_can_live_again(store: Store, room: str, sid: str) -> None:
