@@ -16,7 +16,18 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from agent.errors import SettingsError, StoreError
-from agent.http import erasure, health, listing, overview, rooms, stream, tokens, transcripts, webhook
+from agent.http import (
+    erasure,
+    health,
+    listing,
+    metrics,
+    overview,
+    rooms,
+    stream,
+    tokens,
+    transcripts,
+    webhook,
+)
 from agent.http.answers import ANY_CALL, add_error_answers
 from agent.http.boundary import Boundary
 from agent.http.callers import check_guarded, is_open, keys_of
@@ -72,7 +83,7 @@ def create_app(
         responses=ANY_CALL,
     )
     look = supervisor.look_now if supervisor else lambda _sid: None
-    app.state.service = Service(
+    service = app.state.service = Service(
         settings,
         livekit,
         store,
@@ -84,12 +95,12 @@ def create_app(
     )
     app.state.supervisor = supervisor
     app.state.courier = courier
-    for module in (health, listing, overview, rooms, tokens, transcripts, erasure, stream, webhook):
+    for module in (health, metrics, listing, overview, rooms, tokens, transcripts, erasure, stream, webhook):
         app.include_router(module.router)
     add_error_answers(app)
     # the last one added is the first one asked
     app.add_middleware(Limits)
-    app.add_middleware(Boundary)
+    app.add_middleware(Boundary, measures=service.measures)
     app.add_middleware(RoomPaths)
     app.add_middleware(
         CORSMiddleware,

@@ -63,9 +63,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test that asks for the server is a live one. Those come last, the longest of them first.
 
     So tests that only compute are over when sound is to be heard at the right time, and of the processes that
-    share the tests none is left with a long one at the end. A live test that fails is run once more: a machine
-    that does not get to play its sound in time tears it for everybody. The end of the output names such tests
-    (RERUN), and `make faults` asks the same without a second try.
+    share the tests none is left with a long one at the end. A live test that fails is run once more: a
+    machine that does not get to play its sound in time tears it for everybody. The end of the output names
+    such tests (RERUN), and `make faults` asks the same without a second try.
     """
     for item in items:
         if "livekit" in getattr(item, "fixturenames", ()):

@@ -8,9 +8,11 @@ import time
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from agent.http.measures import Measures
+
 log = logging.getLogger(__name__)
 
-_PROBES = ("/", "/health")
+_PROBES = ("/", "/health", "/metrics")
 """Asked every few seconds by whatever watches the service: logged only for debugging."""
 
 
@@ -36,8 +38,9 @@ class Boundary:
     names the key that was shown, and says of a participant only that it was one.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, measures: Measures) -> None:
         self._app = app
+        self._measures = measures
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the call pass; answer 500 in place of a traceback."""
@@ -63,7 +66,9 @@ class Boundary:
                 raise fault from fault.__cause__
             refusal = JSONResponse({"detail": "Internal error; it is logged."}, 500)
             await refusal(scope, receive, sent)
-        milliseconds = round((time.monotonic() - began) * 1000)
+        seconds = time.monotonic() - began
+        route = getattr(scope.get("route"), "path", None)
+        self._measures.answered(scope["method"], route, status or 500, seconds)
         probe = scope["path"] in _PROBES and status < 400
         log.log(
             logging.DEBUG if probe else logging.INFO,
@@ -73,7 +78,7 @@ class Boundary:
                 **_fields(scope),
                 "caller": scope.get("state", {}).get("caller", "none"),
                 "status": status,
-                "milliseconds": milliseconds,
+                "milliseconds": round(seconds * 1000),
             },
         )
 

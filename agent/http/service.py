@@ -12,6 +12,7 @@ from agent.core.delivery import Figures
 from agent.http.events import Seen
 from agent.http.feeds import Feeds
 from agent.http.livekit import LiveKit
+from agent.http.measures import Measures
 from agent.http.names import NewNames
 from agent.http.slots import Slots
 from agent.settings import Settings
@@ -38,6 +39,7 @@ class Service:
     webhooks: Figures | None = None
     """What this process has delivered; None when there is no WEBHOOK_URL."""
     new_names: NewNames = field(default_factory=NewNames)
+    measures: Measures = field(default_factory=Measures)
     seen_events: Seen = field(default_factory=Seen)
 
 

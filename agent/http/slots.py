@@ -24,13 +24,18 @@ class Slots:
         self._places = places
         self._taken: Counter[str] = Counter()
 
+    @property
+    def taken(self) -> int:
+        """How many streams are open."""
+        return self._taken.total()
+
     def take(self, caller: str, *, participant: bool) -> None:
         """A place for a participant's stream, or for one of somebody who may read everything.
 
         Raises:
             HTTPException: 503 when none is left, 429 when this caller has enough.
         """
-        if self._taken.total() >= self._places:
+        if self.taken >= self._places:
             log.warning("no more streams are taken", extra={"action": "streams_full", "open": self._places})
             raise HTTPException(503, "Too many streams are open; try again later.", RETRY_AFTER)
         most = A_PARTICIPANT if participant else ceil(self._places * A_KEY)

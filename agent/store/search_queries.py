@@ -65,7 +65,8 @@ async def forget_words(db: AsyncConnection) -> bool:
     before = int((await db.execute(changes)).scalar_one())
     await db.execute(_MERGE, {"pages": -MERGED_PAGES})
     # the statement itself is one change; FTS5's documentation names this as the sign that nothing was merged
-    return int((await db.execute(changes)).scalar_one()) - before < 2
+    after = (await db.execute(changes)).scalar_one()
+    return int(after - before) < 2
 
 
 def indexed(dialect: str, spoken: str) -> str:

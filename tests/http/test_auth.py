@@ -35,6 +35,7 @@ FRAMEWORK = {"/openapi.json", "/docs", "/docs/oauth2-redirect"}
 ALLOWED: dict[tuple[str, str], Any] = {
     ("GET", "/"): anyone,
     ("GET", "/health"): anyone,
+    ("GET", "/metrics"): key_holder,
     ("POST", "/rooms/create"): key_holder,
     ("GET", "/rooms"): key_holder,
     ("GET", "/rooms/{name:room}/participants"): key_holder,
