@@ -72,7 +72,7 @@ class Transcriber:
             )
             if self._stop_reason:
                 self._session.stop(self._stop_reason, hand_over=self._hands_over)
-            history = History(room, sid, _reader(store, room.name, sid))
+            history = History(room, sid, reader_of(store, room.name, sid))
             sinks = [make(room, sid) for make in ROOM_SINKS]
             try:
                 await self._session.run([*sinks, *self._extra_sinks], sid)
@@ -85,7 +85,9 @@ class Transcriber:
             await store.aclose()
 
 
-def _reader(store: Reader, room: str, sid: str) -> ReadItems:
+def reader_of(store: Reader, room: str, sid: str) -> ReadItems:
+    """What the room may ask of its session."""
+
     async def read(after: int, limit: int) -> tuple[list[tuple[int, Item]], int]:
         items = await store.items(sid, after, limit + 1)
         if not items and any(life.erased_at for life in (await store.lives(room, sid))[:1]):

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import pytest_asyncio
+from livekit import rtc
 
+from agent.core.history import METHOD
 from agent.core.model import Reason, Segment, State
 from agent.pending import Pending
 from agent.settings import Settings
+from agent.sinks.history import History
 from agent.store import open_store
 from agent.store.pickup import Picker
 from agent.store.protocol import Imported, Origin, Store, Stored
 from agent.store.retention import erase
 from agent.store.spool import Held, Labels, Spool, Spooled, Sums, new_head, spool_files
+from agent.transcriber import reader_of
 from tests.contract.record import ADA, BOB, END, STARTED, sums, window
 from tests.sqlite import locked
 from tests.test_pickup import leave, said
@@ -133,6 +139,31 @@ async def test_what_is_noted_after_the_erasure_goes_nowhere(folder: Path) -> Non
     assert await pending.spill()
     assert files(folder) == []
     pending.close()
+
+
+class Participant:
+    """The part of LiveKit's participant that answers calls."""
+
+    def __init__(self) -> None:
+        self.methods: dict[str, Callable[[rtc.RpcInvocationData], Awaitable[str]]] = {}
+        self.register_rpc_method = self.methods.__setitem__
+        self.unregister_rpc_method = self.methods.pop
+
+
+async def test_history_in_the_room_says_that_it_was_erased(store: Store) -> None:
+    """As long as the transcriber is there: not an empty record, which would say that nothing was said."""
+    await store.open_session(ROOM, SID, STARTED)
+    room = SimpleNamespace(name=ROOM, local_participant=Participant())
+    history = History(cast(rtc.Room, room), SID, reader_of(store, ROOM, SID))
+    ask = room.local_participant.methods[METHOD]
+    call = rtc.RpcInvocationData("request", "anna", '{"after": 0}', 5.0)
+    assert '"items":[]' in await ask(call)
+    await store.write(SID, 1, [Stored(1, said(1).item)])
+    assert "word1" in await ask(call)
+    await store.erase(ROOM)
+    with pytest.raises(rtc.RpcError, match="was erased"):
+        await ask(call)
+    history.close()
 
 
 @pytest.mark.parametrize("epoch", [0, 1, 2])

@@ -37,7 +37,7 @@ from agent.store.supervision import Abandoned, Duty
 P = ParamSpec("P")
 T = TypeVar("T")
 
-CLEAN_SECONDS = 20.0
+CLEAN_SECONDS = 15.0
 """How long one erasing may work on the search index; the next one goes on with it."""
 MIGRATION_SECONDS = 60.0
 """Longest wait for the tables: another process may be changing them."""

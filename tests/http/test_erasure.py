@@ -111,6 +111,18 @@ async def test_a_stream_that_comes_again_is_told_to_stay_away() -> None:
         assert answer.status_code == 204
 
 
+async def test_a_stream_that_comes_again_goes_on_with_the_next_session() -> None:
+    """What its reader had is erased; the room has lived again since, and that is told from its start."""
+    store = await recorded(("RM_1", STARTED), ("RM_2", LATER))
+    async with calling(store) as client:
+        await client.delete("/rooms/a/transcript?session=RM_1")
+        answer = await client.get("/rooms/a/stream", headers={"Last-Event-ID": "3@RM_1"})
+    assert answer.status_code == 200
+    assert [line for line in answer.text.splitlines() if line.startswith("id:")] == [
+        f"id: {seq}@RM_2" for seq in (1, 2, 3)
+    ]
+
+
 async def test_a_live_stream_ends_with_the_erasure() -> None:
     """Its reader is told why, and not to come again."""
     store = CountingStore()
