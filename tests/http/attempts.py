@@ -102,6 +102,8 @@ CREDENTIALS = [
     Attempt("a token whose room is a list", "401", call(A, made(video={"roomJoin": True, "room": ["a"]}))),
     Attempt("half a token", "401", call(A, ANNA[: len(ANNA) // 2])),
     Attempt("a participant lists all rooms", "403", call("/rooms", ANNA)),
+    Attempt("a participant lists all transcripts", "403", call("/transcripts", ANNA)),
+    Attempt("a participant erases its own transcript", "403", call(A, ANNA, method="DELETE")),
     Attempt("a participant closes its own room", "403", call("/rooms/a", ANNA, method="DELETE")),
     Attempt(
         "a participant makes itself an interviewer",
@@ -237,6 +239,9 @@ SIZES = [
     ),
     Attempt("a path of 20 KiB", "400 or 431", call(f"/rooms/{'x' * 20_480}/transcript", BY_KEY)),
     Attempt("a query of 20 KiB", "400 or 431", call(f"{A}?x={'x' * 20_480}", BY_KEY)),
+    Attempt("a page of a million sessions", "422", call("/transcripts?limit=1000000", BY_KEY)),
+    Attempt("a search of 5,000 letters", "422", call(f"/transcripts?q={'x' * 5000}", BY_KEY)),
+    Attempt("a cursor that was made up", "422", call("/transcripts?cursor=x", BY_KEY)),
     Attempt("a number beyond all numbers", "422", call(f"{A}?after={'9' * 400}", BY_KEY)),
     Attempt(
         "a `Last-Event-ID` of 5 KiB",

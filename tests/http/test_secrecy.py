@@ -12,6 +12,7 @@ import pytest
 from agent.errors import StoreError
 from agent.http import overview
 from agent.http.grants import Role, mint
+from agent.store import open_store
 from agent.store.memory import MemoryStore
 from agent.store.protocol import RoomLife, SessionInfo, Stored
 from tests.contract.record import STARTED, segment
@@ -129,6 +130,34 @@ async def test_an_answer_of_a_wrong_shape_tells_nothing(
     assert (answer.status_code, answer.json()) == (500, {"detail": "Internal error; it is logged."})
     assert "ValidationError" in log()
     assert [one for one in TOLD if one in log()] == []
+
+
+async def test_no_text_breaks_the_database(postgres_url: str) -> None:
+    """PostgreSQL fails on a NUL: each text of each call is refused with one, or does no harm."""
+    store = open_store(postgres_url)
+    await store.migrate()
+    await store.open_session("a", "RM_1", STARTED)
+    async with calling(store) as client:
+        document = (await client.get("/openapi.json")).json()["paths"]
+        tried = 0
+        for path, calls in document.items():
+            for method, call in calls.items():
+                texts = [
+                    one["name"] for one in call.get("parameters", []) if one["in"] in ("query", "header")
+                ]
+                places = [path.replace("{name}", "a%00b")] if "{name}" in path else []
+                places += [f"{path.replace('{name}', 'a')}?{name}=1%00" for name in texts]
+                for place in places:
+                    if method == "get" and "/stream" in place and "?" in place and "session" not in place:
+                        continue  # would be followed for ever
+                    answer = await client.request(method, place)
+                    assert answer.status_code < 500, f"{method} {place}: {answer.text}"
+                    tried += 1
+        assert tried > 15
+        for last_id in ("1@%00", "1@a%00b"):
+            answer = await client.get("/rooms/a/stream", headers={"Last-Event-ID": last_id})
+            assert answer.status_code == 422
+    await store.aclose()
 
 
 async def test_a_call_that_takes_too_long_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
