@@ -107,6 +107,7 @@ GUARDED = [
     ("GET", "/rooms"),
     ("GET", "/transcripts"),
     ("GET", "/transcripts?q=x"),
+    ("GET", "/metrics"),
     ("GET", "/rooms/a/participants"),
     ("DELETE", "/rooms/a"),
     ("GET", "/rooms/a/transcript"),
