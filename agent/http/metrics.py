@@ -15,7 +15,13 @@ class _Text(Response):
     media_type = CONTENT_TYPE_LATEST
 
 
-@router.get("/metrics", summary="Figures for Prometheus", response_class=_Text)
+@router.get(
+    "/metrics",
+    summary="Figures for Prometheus",
+    # not _Text: refusals would be documented as its type, and they are JSON
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
 async def metrics(service: CurrentService) -> _Text:
     """Calls and how long they took, live streams, webhooks. A scraper sends a key as its bearer token."""
     figures = service.webhooks

@@ -34,6 +34,7 @@ class TokenRequest(BaseModel):
     )
     transcribe: bool = Field(
         default=True,
+        strict=True,
         description="False when this participant does not want to be transcribed: nothing it says is sent to "
         "the recognizer or kept. Sets the attribute `transcribe`, which your server may change later.",
     )
