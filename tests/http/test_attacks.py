@@ -119,6 +119,16 @@ async def test_nothing_that_was_tried_is_logged(services: Services) -> None:
             assert secret not in log, secret
 
 
+async def test_figures_do_not_grow_with_what_strangers_make_up(services: Services) -> None:
+    """Methods and paths are anybody's; what is counted is not."""
+    for number in range(20):
+        await answered(services.keyed, call("/rooms", method=f"MADEUP{number}"))
+        await answered(services.keyed, call(f"/madeup{number}"))
+    figures = await answered(services.keyed, call("/metrics", BY_KEY))
+    assert b'method="other",route="/rooms",status="405"' in figures
+    assert b"MADEUP" not in figures.upper()
+
+
 async def test_the_page_has_every_attempt() -> None:
     """docs/security.md, in the order and in the words of the test."""
     page = (ROOT / "docs/security.md").read_text(encoding="utf-8")
