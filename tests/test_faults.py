@@ -212,11 +212,13 @@ def test_trouble_and_its_end_are_read_from_statuses() -> None:
         _status(102.0, State.DEGRADED),
         _status(103.0, State.LISTENING, "anna"),
     ]
-    assert told_trouble(messages, 100.0) == (1.5, ["the room"])
-    assert told_trouble(messages, 103.0) == (None, [])
-    assert told_trouble([], 0.0) == (None, [])
+    assert told_trouble(messages, [], 100.0) == (1.5, ["the room"])
+    assert told_trouble(messages, [], 103.0) == (None, [])
+    assert told_trouble([], [], 0.0) == (None, [])
     next_life = Received(104.0, "agent", True, Envelope("room", "RM_2", 1, Status(State.LISTENING)))
-    assert told_trouble([*messages, next_life], 100.0) == (1.5, [])
+    assert told_trouble([*messages, next_life], [], 100.0) == (1.5, [])
+    asked = [Envelope("room", "RM_1", 9, Status(State.LISTENING))]  # from a successor, before it was heard
+    assert told_trouble(messages, asked, 100.0) == (1.5, [])
 
 
 def test_what_a_listener_got_is_counted_for_each_life_of_the_room() -> None:

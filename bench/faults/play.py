@@ -78,8 +78,8 @@ async def settle(scene: Scene, seconds: float) -> None:
 
 async def end(scene: Scene, disturbance: Disturbance, recovered: float | None, began: float) -> Outcome:
     """The end of the meeting, and what became of everything that was said in it."""
-    told, still_troubled = told_trouble(scene.listener.messages, disturbance.began)
     asked = await ask_for_holes(scene.listener)
+    told, still_troubled = told_trouble(scene.listener.messages, asked, disturbance.began)
     closed = await scene.everybody_leaves()
     words, holes, unbalanced = await read_record(scene.site.store, scene.room, scene.lives())
     said, torn = scene.words(), scene.torn_words()

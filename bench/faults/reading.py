@@ -90,8 +90,13 @@ async def _ask(listener: Listener, transcriber: str, after: int) -> dict[str, An
     return reply
 
 
-def told_trouble(messages: Sequence[Received], began: float) -> tuple[float | None, list[str]]:
-    """Seconds from `began` (Unix time) to the first status of trouble, or None; and whose never ended."""
+def told_trouble(
+    messages: Sequence[Received], asked: Sequence[Envelope], began: float
+) -> tuple[float | None, list[str]]:
+    """Seconds from `began` (Unix time) to the first status of trouble, or None; and whose never ended.
+
+    `asked`: what the listener missed and got by asking for history.
+    """
     first: float | None = None
     troubled: dict[str, bool] = {}
     lives = list(dict.fromkeys(message.envelope.session for message in messages))
@@ -107,6 +112,10 @@ def told_trouble(messages: Sequence[Received], began: float) -> tuple[float | No
         if message.envelope.session == lives[-1] and seq >= latest:
             latest = seq
             troubled[message.item.speaker.label if message.item.speaker else "the room"] = trouble
+    for one in sorted(asked, key=lambda one: one.seq or 0):
+        if isinstance(one.item, Status) and one.session == lives[-1] and (one.seq or 0) >= latest:
+            whom = one.item.speaker.label if one.item.speaker else "the room"
+            troubled[whom] = one.item.state is not State.LISTENING
     return first, sorted(whom for whom, trouble in troubled.items() if trouble)
 
 
