@@ -4,6 +4,8 @@
 #     docker run --env-file .env interview-transcription                                    # the worker
 #     docker run --env-file .env -e HOST=0.0.0.0 -p 8000:8000 interview-transcription python token_service.py
 #
+# The second one listens on a network and so needs an API_KEY in .env.
+#
 # A stopped worker lets its meetings go on for DRAIN_SECONDS and then needs up to a minute more: give `docker stop`
 # 90 s longer than that by --time.
 

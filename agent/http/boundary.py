@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 
+from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -15,6 +16,11 @@ log = logging.getLogger(__name__)
 _PROBES = ("/", "/health", "/metrics")
 """Asked every few seconds by whatever watches the service: logged only for debugging."""
 
+HEADERS = {
+    "Cache-Control": "no-store",  # what people said is in no cache, and an erased record in none either
+    "X-Content-Type-Options": "nosniff",  # nobody's words are run as a page
+}
+"""Of every answer that does not say otherwise."""
 _METHODS = ("GET", "POST", "DELETE", "OPTIONS", "PUT", "PATCH")
 
 
@@ -56,6 +62,9 @@ class Boundary:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
             await send(message)
 
         try:

@@ -105,7 +105,6 @@ async def read_transcript(
         headers={
             "Content-Type": chosen.media_type,
             "Content-Disposition": content_disposition(kind, name, format),
-            "X-Content-Type-Options": "nosniff",
         },
     )
 

@@ -403,6 +403,20 @@ def test_places_are_counted() -> None:
     slots.take("anna", participant=True)
 
 
+def test_one_key_leaves_places_to_others() -> None:
+    """Nine tenths of all are the most that it may hold."""
+    slots = Slots(20)
+    for _ in range(18):
+        slots.take("key:backend", participant=False)
+    with pytest.raises(HTTPException) as refused:
+        slots.take("key:backend", participant=False)
+    assert refused.value.status_code == 429
+    slots.take("key:dashboard", participant=False)
+    slots.take("anna", participant=True)
+    slots.give_back("key:backend")
+    slots.take("key:backend", participant=False)
+
+
 async def test_a_token_in_the_address() -> None:
     """A participant's own, for its own room; never the key, and never in place of a header that is wrong."""
     path = "/rooms/a/stream"
