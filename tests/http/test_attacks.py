@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from agent.http.connections import CALL_BEGINS_SECONDS
+from agent.http.connections import BESIDE_STREAMS, CALL_BEGINS_SECONDS
 from agent.http.limits import BODY_SECONDS
 from agent.store import open_store
 from agent.store.protocol import Stored
@@ -205,6 +205,18 @@ async def test_slow_callers_are_let_go(services: Services) -> None:
     }
     longest = max(CALL_BEGINS_SECONDS, BODY_SECONDS) * 2 + GRACE_SECONDS
     assert {what: task.result()[0] for what, task in attempts.items() if task.result()[0] > longest} == {}
+
+
+async def test_connections_are_counted(tmp_path: Path) -> None:
+    """Whoever comes when all are held is told so at once, and is answered when they are let go."""
+    async with running_service(tmp_path, MAX_STREAMS="1", **LIVEKIT) as service:
+        held = [await asyncio.open_connection("127.0.0.1", service.port) for _ in range(BESIDE_STREAMS + 1)]
+        assert (await answered(service, call("/"))).startswith(b"HTTP/1.1 503 ")
+        for _, writer in held:
+            writer.close()
+        async with asyncio.timeout(10):
+            while not (await answered(service, call("/"))).startswith(b"HTTP/1.1 200 "):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)  # until the service has heard of it
 
 
 async def test_who_may_is_answered(services: Services) -> None:
