@@ -19,6 +19,7 @@ from agent.rtc.silero import (
     Detector,
     SileroModel,
 )
+from local.clips import RECORDINGS, load
 from local.marked_speech import sentences, synthesize
 
 FRAME = 800
@@ -107,6 +108,18 @@ def test_a_deaf_state_is_replaced(start: int, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(silero_module, "HEARD_WINDOWS", -1)  # never replaced
     speech = hears(pcm, from_nothing=True)
     assert sum(speech) < 0.4 * len(speech)
+
+
+@pytest.mark.parametrize("name", sorted(RECORDINGS))
+def test_recorded_people_need_one_state(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither their pauses nor their rooms' noise look like deafness."""
+    primed: list[int] = []
+    prime = Detector._prime
+    monkeypatch.setattr(
+        Detector, "_prime", lambda self, windows: (primed.append(len(windows)), prime(self, windows))
+    )
+    feed(SileroModel().detector(), load(RECORDINGS[name], 16_000))
+    assert primed == [PRIMING_WINDOWS]
 
 
 @pytest.mark.parametrize("level", [50, 150, 300, 600, 1500])
