@@ -25,8 +25,6 @@ from bench.words import SaidWord, WrittenWord
 SETTLE_SECONDS: Final = 20.0
 """After the last word, so long for its text."""
 POLL_SECONDS: Final = 0.25
-NEWS_SECONDS: Final = 3.0
-"""A status is told within so long of what it tells."""
 ROW_SECONDS: Final = 300.0
 
 
@@ -81,12 +79,8 @@ async def settle(scene: Scene, seconds: float) -> None:
 async def end(scene: Scene, disturbance: Disturbance, recovered: float | None, began: float) -> Outcome:
     """The end of the meeting, and what became of everything that was said in it."""
     asked = await ask_for_holes(scene.listener)
+    closed = await scene.everybody_leaves()  # also those who vanished: their trouble lasts until then
     told, still_troubled = told_trouble(scene.listener.messages, asked, disturbance.began)
-    give_up = time.monotonic() + NEWS_SECONDS
-    while still_troubled and time.monotonic() < give_up:  # the end of the trouble may be on its way
-        await asyncio.sleep(POLL_SECONDS)
-        told, still_troubled = told_trouble(scene.listener.messages, asked, disturbance.began)
-    closed = await scene.everybody_leaves()
     words, holes, unbalanced = await read_record(scene.site.store, scene.room, scene.lives())
     said, torn = scene.words(), scene.torn_words()
     received = [*(message.envelope for message in scene.listener.messages), *asked]
