@@ -33,8 +33,8 @@ LOUD_WINDOWS = 8
 """So many of them were loud; a state that is not deaf hears speech within three."""
 LOUD_POWER = 9.0
 """Times the power of the quietest moment: three times its level."""
-LEAST_POWER = (300 / 32767) ** 2
-"""Of full scale; nothing below is called loud: a room's noise in pauses is up to 220 in our recordings."""
+LEAST_POWER = (800 / 32767) ** 2
+"""Of full scale; nothing below is called loud. A voice is; breath and a room's noise in pauses are not."""
 REMEMBERED_WINDOWS = 94
 """3 s, in which the quietest moment is sought."""
 SPEECH = 0.35
