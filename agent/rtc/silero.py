@@ -98,6 +98,8 @@ class Detector:
     def _renew_if_deaf(self) -> None:
         recent = list(self._recent)
         latest = recent[-DEAF_WINDOWS:]
+        if sum(power > LEAST_POWER for _, power, _ in latest) < LOUD_WINDOWS:
+            return  # as nearly always: silence
         if sum(speech for _, _, speech in latest) > HEARD_WINDOWS:
             return
         quiet = sorted(range(len(recent)), key=lambda at: recent[at][1])[:PRIMING_WINDOWS]
