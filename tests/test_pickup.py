@@ -24,15 +24,6 @@ from tests.contract.record import ADA, END, LISTENING, STARTED, gap, segment, su
 ROOM, SID = "room", "RM_1"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of each kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/record.db"
-    found: str = request.getfixturevalue("postgres_url")
-    return found
-
-
 @pytest_asyncio.fixture
 async def store(url: str) -> AsyncIterator[Store]:
     """A store on it."""
