@@ -60,6 +60,15 @@ async def one_credential(
 Credential = Annotated[str | None, Depends(one_credential)]
 
 
+async def credential_of(request: Request) -> str | None:
+    """As `Credential`, for what runs before a route's parameters are looked at.
+
+    Raises:
+        HTTPException: 401 for several.
+    """
+    return await one_credential(request, await _bearer(request))
+
+
 def keys_of(settings: Settings) -> dict[str, str]:
     """Name -> key, of all keys."""
     only = {ONLY_KEY: settings.api_key} if settings.api_key else {}

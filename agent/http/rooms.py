@@ -10,14 +10,17 @@ from livekit import api
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent.http.answers import LIVEKIT_FAILS, Problem
-from agent.http.auth import REFUSALS, key_holder
+from agent.http.auth import REFUSALS, KeyFirst, key_holder
 from agent.http.grants import Role, mint, new_identity
 from agent.http.names import RoomName
 from agent.http.paths import NamedRoom
 from agent.http.service import CurrentService
 
 router = APIRouter(
-    tags=["rooms"], dependencies=[Depends(key_holder)], responses={**REFUSALS, **LIVEKIT_FAILS}
+    tags=["rooms"],
+    dependencies=[Depends(key_holder)],
+    responses={**REFUSALS, **LIVEKIT_FAILS},
+    route_class=KeyFirst,
 )
 
 MAX_PARTICIPANTS = 10_000

@@ -6,12 +6,14 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent.http.answers import LIVEKIT_FAILS
-from agent.http.auth import REFUSALS, key_holder
+from agent.http.auth import REFUSALS, KeyFirst, key_holder
 from agent.http.grants import Role, mint
 from agent.http.names import Name, RoomName
 from agent.http.service import CurrentService
 
-router = APIRouter(tags=["tokens"], dependencies=[Depends(key_holder)], responses=REFUSALS)
+router = APIRouter(
+    tags=["tokens"], dependencies=[Depends(key_holder)], responses=REFUSALS, route_class=KeyFirst
+)
 
 
 class TokenRequest(BaseModel):

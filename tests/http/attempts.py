@@ -126,6 +126,34 @@ CREDENTIALS = [
     ),
 ]
 
+TOO_LARGE = b" " * 65_537
+ENDLESS = (b"400\r\n" + b" " * 1024 + b"\r\n") * 100
+"""100 KiB in chunks."""
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+def _stranger(body: bytes, *credentials: str, path: str = "/tokens/generate", **changes: str) -> bytes:
+    return call(path, *credentials, method="POST", body=body, headers={**JSON, **changes})
+
+
+STRANGERS = [
+    Attempt("no credential, and a body that is no JSON", "401", _stranger(b"{")),
+    Attempt("no credential, and no body", "401", _stranger(b"")),
+    Attempt("no credential, and a form", "401", _stranger(b"room_name=a", **FORM)),
+    Attempt("no credential, and opening brackets", "401", _stranger(b"[" * 60_000, path="/rooms/create")),
+    Attempt("no credential, and a chunked body of 100 KiB", "401", _stranger(ENDLESS, **CHUNKED)),
+    Attempt("no credential, and a body of 64 KiB and one byte", "413", _stranger(TOO_LARGE)),
+    Attempt("a wrong key, and a body that is no JSON", "401", _stranger(b"{", "Bearer not-the-key")),
+    Attempt("a participant's token, and a body that is no JSON", "403", _stranger(b"{", ANNA)),
+    Attempt("a webhook of nobody, chunked, 100 KiB", "401", _stranger(ENDLESS, path="/webhook", **CHUNKED)),
+    Attempt(
+        "a foreign page's form, which is no JSON",
+        "403",
+        _stranger(b"{", path="/rooms/create", **FOREIGN, **FORM),
+        OPEN,
+    ),
+]
+
 PATHS = [
     Attempt("`..` between rooms", "403", call("/rooms/a/../b/transcript", ANNA)),
     Attempt("`..` before the rooms", "403", call("/rooms/../rooms/b/transcript", ANNA)),
@@ -213,14 +241,9 @@ PROTOCOL = [
 ]
 
 SIZES = [
-    Attempt("a body of 64 KiB and one byte", "413", _token_call(b" " * 65_537)),
+    Attempt("a body of 64 KiB and one byte", "413", _token_call(TOO_LARGE)),
     Attempt("a body that is said to be endless", "413", _token_call(b"{}", **{"Content-Length": "9" * 19})),
-    Attempt(
-        "a chunked body of 100 KiB",
-        "413",
-        _token_call(b"400\r\n" + b" " * 1024 + b"\r\n", **CHUNKED)
-        + (b"400\r\n" + b" " * 1024 + b"\r\n") * 99,
-    ),
+    Attempt("a chunked body of 100 KiB", "413", _token_call(ENDLESS, **CHUNKED)),
     Attempt("a body of opening brackets", "400", _token_call(b"[" * 60_000)),
     Attempt("a number of 60,000 digits", "400", _token_call(b'{"room_name": ' + b"9" * 60_000 + b"}")),
     Attempt(
@@ -231,7 +254,7 @@ SIZES = [
     Attempt(
         "a form in place of JSON",
         "422",
-        _token_call(b"room_name=a", **{"Content-Type": "application/x-www-form-urlencoded"}),
+        _token_call(b"room_name=a", **FORM),
     ),
     Attempt("a header of 20 KiB", "400 or 431", call(A, headers={"X": "x" * 20_480})),
     Attempt(
@@ -285,6 +308,7 @@ BROWSERS = [
 
 TITLES: dict[str, list[Attempt]] = {
     "Credentials": CREDENTIALS,
+    "Bodies of strangers": STRANGERS,
     "Paths and names": PATHS,
     "Protocol": PROTOCOL,
     "Sizes": SIZES,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import httpx
+import jwt
 from livekit import api
 
 from agent.http.grants import Role, mint
@@ -57,3 +59,35 @@ def token(room: str = "a", **grants: object) -> api.AccessToken:
     for name, value in grants.items():
         setattr(video, name, value)
     return api.AccessToken("APIkey", SECRET).with_identity("anna").with_grants(video)
+
+
+def wrong_credentials() -> dict[str, str]:
+    """Headers that are worth nothing."""
+    unsigned = jwt.encode({"iss": "APIkey", "exp": 4e9, "video": {"roomJoin": True, "room": "a"}}, "", "none")
+    return {
+        "nothing": "",
+        "another key": "Bearer not-the-key",
+        "a piece of the key": f"Bearer {KEY[:-1]}",
+        "the key in another scheme": f"Basic {KEY}",
+        "no scheme": KEY,
+        "an empty token": "Bearer ",
+        "half a token": "Bearer eyJhbGciOiJIUzI1NiJ9.e30",
+        "no signature": f"Bearer {unsigned}",
+        "another secret": "Bearer "
+        + api.AccessToken("APIkey", "x" * 40)
+        .with_identity("i")
+        .with_grants(api.VideoGrants(room="a"))
+        .to_jwt(),
+        "another issuer": "Bearer "
+        + api.AccessToken("APIother", SECRET)
+        .with_identity("i")
+        .with_grants(api.VideoGrants(room_join=True, room="a"))
+        .to_jwt(),
+        "expired": "Bearer " + token("a").with_ttl(timedelta(seconds=-1)).to_jwt(),
+        "never expires": "Bearer "
+        + jwt.encode({"iss": "APIkey", "video": {"roomJoin": True, "room": "a"}}, SECRET, "HS256"),
+        "may not join": "Bearer " + token("a", room_join=False).to_jwt(),
+        "the server's own": "Bearer " + token("", room_join=None, room_list=True, room_admin=True).to_jwt(),
+        "grants that are none": "Bearer "
+        + jwt.encode({"iss": "APIkey", "exp": 4e9, "video": "all"}, SECRET, "HS256"),
+    }

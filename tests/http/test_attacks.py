@@ -177,6 +177,7 @@ async def test_slow_callers_are_let_go(services: Services) -> None:
     post = call("/tokens/generate", BY_KEY, method="POST", headers={**JSON, "Content-Length": "60000"})
     post = post.replace(b"Connection: close\r\n", b"")
     endless = post.replace(b"Content-Length: 60000", b"Transfer-Encoding: chunked")
+    stranger = post.replace(f"Authorization: {BY_KEY}\r\n".encode(), b"")
     nowhere = endless.replace(b"/tokens/generate", b"/nothing")
     chunk = b"2000\r\n" + b" " * 0x2000 + b"\r\n"
     async with asyncio.TaskGroup() as group:
@@ -187,6 +188,7 @@ async def test_slow_callers_are_let_go(services: Services) -> None:
                 ("a letter of a header a moment", b"GET / HTTP/1.1\r\nHost: localhost\r\nX: ", b"x"),
                 ("a header a moment", b"GET / HTTP/1.1\r\nHost: localhost\r\n", b"X: x\r\n"),
                 ("a letter of a body a moment", post, b" "),
+                ("a letter of a stranger's body a moment", stranger, b" "),
                 ("an endless body", endless, chunk),
                 ("an endless body for nobody", nowhere, chunk),
             )
@@ -200,6 +202,7 @@ async def test_slow_callers_are_let_go(services: Services) -> None:
         "a letter of a header a moment": [],
         "a header a moment": [],
         "a letter of a body a moment": [b"408"],
+        "a letter of a stranger's body a moment": [b"401"],
         "an endless body": [b"413"],
         "an endless body for nobody": [b"404"],
     }

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
-import jwt
 import pytest
 from fastapi.routing import APIRoute
-from livekit import api
 
 from agent.core.exports import FORMATS
 from agent.http.auth import (
@@ -26,7 +23,7 @@ from agent.store.memory import MemoryStore
 from agent.store.protocol import Stored
 from tests.conftest import ROOT
 from tests.contract.record import STARTED, segment
-from tests.http.service import KEY, SECRET, bearer, calling, participant, settings, token
+from tests.http.service import bearer, calling, participant, settings, wrong_credentials
 from token_service import create_app
 
 FRAMEWORK = {"/openapi.json", "/docs", "/docs/oauth2-redirect"}
@@ -132,41 +129,9 @@ def test_the_guarded_calls_are_all_there_are() -> None:
     assert {call for call, rule in ALLOWED.items() if rule not in (anyone, livekit_itself)} <= tried
 
 
-def wrong_credentials() -> dict[str, str]:
-    """Headers that are worth nothing."""
-    unsigned = jwt.encode({"iss": "APIkey", "exp": 4e9, "video": {"roomJoin": True, "room": "a"}}, "", "none")
-    return {
-        "nothing": "",
-        "another key": "Bearer not-the-key",
-        "a piece of the key": f"Bearer {KEY[:-1]}",
-        "the key in another scheme": f"Basic {KEY}",
-        "no scheme": KEY,
-        "an empty token": "Bearer ",
-        "half a token": "Bearer eyJhbGciOiJIUzI1NiJ9.e30",
-        "no signature": f"Bearer {unsigned}",
-        "another secret": "Bearer "
-        + api.AccessToken("APIkey", "x" * 40)
-        .with_identity("i")
-        .with_grants(api.VideoGrants(room="a"))
-        .to_jwt(),
-        "another issuer": "Bearer "
-        + api.AccessToken("APIother", SECRET)
-        .with_identity("i")
-        .with_grants(api.VideoGrants(room_join=True, room="a"))
-        .to_jwt(),
-        "expired": "Bearer " + token("a").with_ttl(timedelta(seconds=-1)).to_jwt(),
-        "never expires": "Bearer "
-        + jwt.encode({"iss": "APIkey", "video": {"roomJoin": True, "room": "a"}}, SECRET, "HS256"),
-        "may not join": "Bearer " + token("a", room_join=False).to_jwt(),
-        "the server's own": "Bearer " + token("", room_join=None, room_list=True, room_admin=True).to_jwt(),
-        "grants that are none": "Bearer "
-        + jwt.encode({"iss": "APIkey", "exp": 4e9, "video": "all"}, SECRET, "HS256"),
-    }
-
-
 @pytest.mark.parametrize(("method", "path"), GUARDED)
 async def test_no_valid_credential_is_401(method: str, path: str) -> None:
-    """Nobody without a credential learns anything, also with a body that is wrong."""
+    """Nobody without a credential learns anything; of bodies see test_bodies.py."""
     store = await record("a", "secret words")
     async with calling(store, credential=None) as client:
         for what, header in wrong_credentials().items():
