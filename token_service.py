@@ -34,6 +34,7 @@ from agent.http.callers import check_guarded, is_open, keys_of
 from agent.http.connections import limits
 from agent.http.feeds import Feeds
 from agent.http.limits import Limits
+from agent.http.links import operation_id
 from agent.http.livekit import LiveKit
 from agent.http.paths import RoomPaths
 from agent.http.service import NAME, Service
@@ -81,6 +82,7 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,  # an address made of what the caller's Host header says
         responses=ANY_CALL,
+        generate_unique_id_function=operation_id,
     )
     look = supervisor.look_now if supervisor else lambda _sid: None
     service = app.state.service = Service(

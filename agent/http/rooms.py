@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from agent.http.answers import LIVEKIT_FAILS, Problem
 from agent.http.auth import REFUSALS, KeyFirst, key_holder
 from agent.http.grants import Role, mint, new_identity
+from agent.http.links import links_of_room
 from agent.http.names import RoomName
 from agent.http.paths import NamedRoom
 from agent.http.service import CurrentService
@@ -88,7 +89,11 @@ class DeletedRoom(BaseModel):
     message: str = Field(examples=["Room 'interview-20261125-100000' is deleted."])
 
 
-@router.post("/rooms/create", summary="Make a room and its tokens")
+@router.post(
+    "/rooms/create",
+    summary="Make a room and its tokens",
+    responses={200: {"links": links_of_room("$response.body#/name")}},
+)
 async def create_room(
     service: CurrentService, wanted: Annotated[RoomRequest | None, Body()] = None
 ) -> CreatedRoom:
