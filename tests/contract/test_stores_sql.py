@@ -1,4 +1,4 @@
-"""What is asked of the databases beyond the contract: migrations, many processes, faults, limits."""
+"""What is asked of the databases beyond the contract: many processes, faults, limits."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import text
 
 from agent.errors import SettingsError, StoreError
-from agent.store import migrations, open_store
+from agent.store import open_store
 from agent.store.memory import MemoryStore
 from agent.store.protocol import Stored
 from agent.store.sql import SqlStore
-from agent.store.tables import metadata
 from tests.contract.record import END, STARTED, segment
 
 ROOT = Path(__file__).parents[2]
@@ -79,65 +78,6 @@ async def test_the_record_outlives_the_process(url: str) -> None:
     async with opened(url) as second:
         assert await second.items("RM_1") == [Stored(1, segment()), Stored(2, END)]
         assert (await second.open_session("room", "RM_1", STARTED)).epoch == 2
-
-
-def described_in_tables(name: str | None, kind: str, _parents: object) -> bool:
-    """The index of words is made of what only one kind of database knows: `agent.store.search_queries`."""
-    return not (name or "").startswith("search_index" if kind == "table" else "ix_search_words_words")
-
-
-async def test_migrations_make_the_tables_that_the_code_uses(store: SqlStore) -> None:
-    """Tables, columns, kinds, keys and indexes after all steps are those of tables.py."""
-    from alembic.autogenerate import compare_metadata  # noqa: PLC0415 - slow to load
-    from alembic.migration import MigrationContext  # noqa: PLC0415
-
-    await store.migrate()
-    async with store.database.engine.connect() as connection:
-        differences = await connection.run_sync(
-            lambda sync: compare_metadata(
-                MigrationContext.configure(sync, opts={"include_name": described_in_tables}), metadata
-            )
-        )
-        indexes = await connection.run_sync(lambda sync: inspect(sync).get_indexes("segments"))
-    assert differences == []
-    assert [index["column_names"] for index in indexes] == [["session", "start_seconds", "seq"]]
-
-
-def test_head_is_the_newest_step() -> None:
-    """HEAD is written by hand so that nobody has to load Alembic to compare it."""
-    from alembic.script import ScriptDirectory  # noqa: PLC0415 - slow to load
-
-    folder = Path(migrations.__file__).parent
-    assert ScriptDirectory(str(folder)).get_heads() == [migrations.HEAD]
-
-
-async def test_the_erasing_step_goes_back(store: SqlStore) -> None:
-    """The program of before gets its tables back, and no tombstone that it would take for a session."""
-    from alembic import command  # noqa: PLC0415 - slow to load
-    from alembic.config import Config  # noqa: PLC0415
-
-    for sid in ("RM_1", "RM_2"):
-        await store.open_session("room", sid, STARTED)
-        await store.write(sid, 1, [Stored(1, segment())])
-    await store.erase("room", "RM_1")
-
-    def go(connection: Connection, step: Callable[[Config, str], None], revision: str) -> None:
-        config = Config()
-        config.set_main_option("script_location", str(Path(migrations.__file__).parent))
-        config.attributes["connection"] = connection
-        step(config, revision)
-
-    async with store.database.engine.begin() as connection:
-        await connection.run_sync(go, command.downgrade, "0004")
-        columns = await connection.run_sync(lambda sync: inspect(sync).get_columns("sessions"))
-        assert "erased_at" not in {column["name"] for column in columns}
-        found = await connection.execute(text("SELECT session FROM sessions"))
-        assert found.scalars().all() == ["RM_2"]
-    async with store.database.engine.begin() as connection:
-        await connection.run_sync(go, command.upgrade, "head")
-    info = await store.find_session("room")
-    assert info is not None
-    assert (info.session, info.last_seq, info.erased_at) == ("RM_2", 1, None)
 
 
 @pytest.mark.timeout(60)

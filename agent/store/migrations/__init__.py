@@ -1,6 +1,7 @@
 """Brings a database to the tables of `agent.store.tables`; quick when it is there already.
 
-One file in `versions/` for each step, run by Alembic. The step's `revision` of the newest is `HEAD`.
+One file in `versions/` for each step, run by Alembic. The step's `revision` of the newest is `HEAD`. Each
+step also goes back, and says what is lost by it; `tests/contract/test_migrations.py` goes all ways.
 Processes that start at once wait for each other: the first one migrates, the others find nothing to do.
 """
 

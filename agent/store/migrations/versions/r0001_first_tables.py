@@ -10,13 +10,21 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
+DETAILS = ("ends", "states", "gaps", "windows", "segments")
+
 
 def upgrade() -> None:
-    """Steps go forward only; going back is a restored backup."""
+    """Into a database that has nothing of ours."""
     _create_sessions()
     _create_segments_and_windows()
     _create_gaps_states_ends()
     _create_speakers_and_sums()
+
+
+def downgrade() -> None:
+    """All that was ever said goes; nothing of ours is left."""
+    for table in ("accounting", "speakers", *DETAILS, "items", "sessions"):  # before what they refer to
+        op.drop_table(table)
 
 
 def _create_sessions() -> None:

@@ -12,7 +12,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Steps go forward only; going back is a restored backup."""
+    """Of sessions of before no sign of life is known."""
     for column in (
         sa.Column(
             "beat_unix_ms", sa.BigInteger, nullable=True, comment="last sign of life of the transcriber"
@@ -46,6 +46,15 @@ def upgrade() -> None:
         _moment("until"),
         sa.PrimaryKeyConstraint("agent_name", name="pk_leases"),
     )
+
+
+def downgrade() -> None:
+    """What was said stays; who supervises whom is found out anew by whoever comes back to this step."""
+    for table in ("leases", "workers", "calls"):
+        op.drop_table(table)
+    op.drop_index("ix_sessions_ended_at", "sessions")
+    for column in ("marks", "leaving_unix_ms", "beat_unix_ms"):
+        op.drop_column("sessions", column)
 
 
 def _key(name: str, comment: str | None) -> Any:

@@ -16,3 +16,9 @@ def upgrade() -> None:
         sa.Column("origin", sa.Text, nullable=True, comment="who counted it, and its count: writer:number"),
     )
     op.create_index("ix_items_session_origin", "items", ["session", "origin"], unique=True)
+
+
+def downgrade() -> None:
+    """Items stay. Take in all spools before: what is in one and was stored in part would be stored twice."""
+    op.drop_index("ix_items_session_origin", "items")
+    op.drop_column("items", "origin")
