@@ -42,6 +42,6 @@ lock: setup ## compile requirements/*.txt anew from pyproject.toml; ARGS=--upgra
 	@scripts/lock.sh $(ARGS)
 
 clean: ## remove what was made here, .venv included; transcripts (data/) and the built LiveKit server stay
-	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info \
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info examples/captions/node_modules \
 		demo-result.json bench-result.json faults-result.json soak-result.json
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

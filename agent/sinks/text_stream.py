@@ -14,6 +14,9 @@ from agent.sinks.protocol import Outgoing
 
 TOPIC = "lk.transcription"
 
+TAKEN_BACK = " "
+"""Text of a final that takes its line back. A stream without any text changes nothing in LiveKit's hooks."""
+
 
 class TextStreamSink:
     """Streams the text of segments; other items are no captions."""
@@ -42,8 +45,7 @@ class TextStreamSink:
                     "lk.transcribed_track_id": segment.track_sid,
                 },
             )
-            if segment.text:
-                await writer.write(segment.text)
+            await writer.write(segment.text or TAKEN_BACK)
             await writer.aclose()
         except (ConnectionError, RuntimeError) as exc:
             raise SinkError("the text stream was not sent") from exc
