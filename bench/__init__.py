@@ -16,7 +16,6 @@ recognizer.py   the scripted recognizer in a process of its own
 measure.py      processor seconds and PSS of a process tree
 run.py          one scenario from start to end
 exports.py      times of the exports of a long meeting
-play_vtt.py     by hand: does Chromium show our WebVTT as it was written?
 streams.py      many readers of one live stream: `python -m bench.streams`
 service.py      start, room creation and token times of the token service
 report.py       the table and the JSON
