@@ -35,7 +35,8 @@ export class Record {
   }
 
   private ask(room: Room): void {
-    this.asking = this.asking.then(() => this.catchUp(room)).catch(() => {
+    this.asking = this.asking.then(() => this.catchUp(room)).catch((error) => {
+      console.warn("the transcriber was asked for history:", error);
       if (room.state === "connected") setTimeout(() => this.ask(room), 1000); // it has left: another one is coming
     });
   }
