@@ -14,9 +14,7 @@ that lost its beginning or its end, or that was cut together with another word, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cache
-from itertools import combinations
+from typing import Final
 
 import numpy as np
 
@@ -28,9 +26,6 @@ SYMBOLS = 7
 
 SLOTS = SYMBOLS + 2
 """Slots in a word: start marker, symbols, end marker."""
-
-MAY_LACK = 2
-"""Slots that a word may lack and is still read."""
 
 SLOT_SECONDS = 0.040
 """Length of one slot."""
@@ -73,8 +68,13 @@ def _symbols(number: int) -> tuple[int, ...]:
     )
 
 
-_CODE = np.asarray([_symbols(number) for number in range(WORDS)], dtype=np.int64)
-"""Shape (4096, 7): the symbols of every word."""
+def _tones(number: int) -> tuple[int, ...]:
+    body = (2 * symbol + place % 2 for place, symbol in enumerate(_symbols(number)))
+    return (START_TONE, *body, END_TONE)
+
+
+CODE: Final = np.asarray([_tones(number) for number in range(WORDS)], dtype=np.int64)
+"""Shape (4096, 9): the tones of every word, as indices into `TONE_HZ`."""
 
 
 def word_tones(number: int) -> tuple[int, ...]:
@@ -84,48 +84,7 @@ def word_tones(number: int) -> tuple[int, ...]:
         ValueError: `number` is not 0..4095.
     """
     _check_number(number)
-    body = (2 * symbol + place % 2 for place, symbol in enumerate(_symbols(number)))
-    return (START_TONE, *body, END_TONE)
-
-
-def read_tones(tones: Sequence[int], middles: Sequence[float]) -> tuple[int, tuple[int, ...]] | None:
-    """The number that a row of tones says and the slot (0..8) of each tone, or None when they are no word.
-
-    `MAY_LACK` slots may be missing (a packet that got lost); then all others must agree. `middles` of the
-    tones, in slots, tell which are missing when the code leaves it open.
-    """
-    found: dict[int, list[tuple[int, ...]]] = {}
-    for places in _places(len(tones)):
-        if any(_KINDS[place] != _kind(tone) for place, tone in zip(places, tones, strict=True)):
-            continue
-        body = [
-            (place - 1, tone // 2) for place, tone in zip(places, tones, strict=True) if tone < START_TONE
-        ]
-        at, symbols = zip(*body, strict=True)
-        for number in np.flatnonzero((_CODE[:, at] == np.asarray(symbols)).all(axis=1)).tolist():
-            found.setdefault(number, []).append(places)
-    if len(found) != 1:
-        return None
-    ((number, ways),) = found.items()
-    return number, min(ways, key=lambda places: _unevenness(places, middles))
-
-
-def _kind(tone: int) -> int:
-    return tone if tone >= START_TONE else tone % 2
-
-
-_KINDS = (START_TONE, *(place % 2 for place in range(SYMBOLS)), END_TONE)
-
-
-@cache
-def _places(tones: int) -> list[tuple[int, ...]]:
-    """The ways in which so many tones lie in the slots of a word."""
-    return list(combinations(range(SLOTS), tones)) if tones >= SLOTS - MAY_LACK else []
-
-
-def _unevenness(places: Sequence[int], middles: Sequence[float]) -> float:
-    shifts = [middle - place for place, middle in zip(places, middles, strict=True)]
-    return max(shifts) - min(shifts)
+    return tuple(CODE[number].tolist())
 
 
 def word_text(number: int) -> str:

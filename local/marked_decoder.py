@@ -1,21 +1,20 @@
 """Hears the words of marked speech in 16 kHz audio, chunk by chunk, whatever the size of the chunks.
 
-Every 5 ms the loudest of the 34 tones is found; equal tones in a row are one slot. The slots from a start
-marker to an end marker are a word when the code says so (`local/marked_code.py`). The lengths of the slots
-are not used, so audio that a jitter buffer stretched or shortened a little is still read. Two slots may be
-missing: one lost packet or two, which no listener would miss. If a marker is among them something must have
-taken its time (audio that was made up): a word that is cut short is not read.
+Every 5 ms the loudest of the 34 tones is found. A word is over with its end marker; if that is damaged, with
+40 ms of no tone, or where another word begins. What it says is told by `local/marked_reading.py`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
 
-from local.marked_code import END_TONE, SLOT_SECONDS, SLOTS, START_TONE, TONE_HZ, read_tones, word_text
+from local.marked_code import END_TONE, SLOT_SECONDS, SLOTS, START_TONE, TONE_HZ, word_text
+from local.marked_reading import RUN_LOOKS, SLOT_LOOKS, Reading, read
 
 SAMPLE_RATE = 16_000
 """Hz, of the audio that is fed."""
@@ -34,24 +33,18 @@ _DOMINANCE = 0.5
 _FLOOR = 15.0
 """Tone amplitude, of 32,768, below which nothing is heard."""
 
-_MIN_LOOKS = 3
-"""Looks that a tone must win to be a slot; a whole slot wins eight."""
-
 _END_LOOKS = 5
 """Looks at the end marker after which the word is complete: about 5 ms before it really ends."""
 
 _OVER_LOOKS = 8
 """Looks in a row without a tone, 40 ms, after which a word is over though its end marker did not come."""
 
-_MARKER_LOOKS = 9
-"""Looks that a whole marker wins."""
-
 _MAX_SILENT_LOOKS = 100
 """Looks in a row without a tone, 0.5 s, after which a word that has begun is given up: until then its rest
 may have been held up on its way."""
 
-_WHOLE_LOOKS = range(69, 90)
-"""Looks (8.6 slots and more) that a word lasts when a marker of it is missing; a whole one lasts 74."""
+_MAX_LOOKS = 2 * SLOTS * SLOT_LOOKS
+"""What has more looks is no word."""
 
 _EDGES = 3
 """Borders between slots at each end from which start and end of the word are taken."""
@@ -69,15 +62,6 @@ class DecodedWord:
     """16 kHz samples since the first one fed."""
     end_sample: int
     """16 kHz samples since the first one fed."""
-
-
-@dataclass(slots=True)
-class _Slot:
-    tone: int
-    first: int
-    """Number of the look at which it was heard first."""
-    last: int
-    looks: int
 
 
 def _bank() -> NDArray[np.float32]:
@@ -98,7 +82,12 @@ class Decoder:
     def __init__(self) -> None:
         self._rest = np.zeros(0, dtype=np.int16)
         self._looks = 0
-        self._slots: list[_Slot] = []
+        self._tones: list[int] = []
+        """Of the word that has begun; of a long silence in it the beginning."""
+        self._at: list[int] = []
+        """Numbers of those looks."""
+        self._run = 0
+        """How many of the last looks have the same tone."""
         self._silent = 0
 
     def feed(self, pcm: NDArray[np.int16]) -> list[DecodedWord]:
@@ -128,70 +117,63 @@ class Decoder:
     def _hear(self, tone: int) -> DecodedWord | None:
         look = self._looks
         self._looks += 1
-        if tone < 0:
-            return self._hear_nothing()
-        self._silent = 0
-        if self._slots and self._slots[-1].tone == tone:
-            self._slots[-1].last = look
-            self._slots[-1].looks += 1
-        else:
-            self._open(tone, look)
-        slot = self._slots[-1] if self._slots else None
-        if slot is None or slot.tone != END_TONE or slot.looks != _END_LOOKS:
+        if not self._tones and tone in (-1, END_TONE):
             return None
-        word = self._word()
-        self._slots.clear()
-        return word
+        if tone < 0:
+            return self._hear_nothing(look)
+        self._run = self._run + 1 if self._tones and self._tones[-1] == tone else 1
+        self._silent = 0
+        self._add(tone, look)
+        if tone == START_TONE and self._run == RUN_LOOKS < len(self._tones):
+            return self._begin_anew()
+        if tone == END_TONE and self._run == _END_LOOKS:
+            word = self._word()
+            self._forget()
+            return word
+        if len(self._tones) > _MAX_LOOKS:
+            self._forget()
+        return None
 
-    def _hear_nothing(self) -> DecodedWord | None:
+    def _hear_nothing(self, look: int) -> DecodedWord | None:
         self._silent += 1
+        if self._silent > _MAX_SILENT_LOOKS:
+            self._forget()
+        if self._silent > _OVER_LOOKS:
+            return None
         word = self._word() if self._silent == _OVER_LOOKS else None
-        if word or self._silent > _MAX_SILENT_LOOKS:
-            self._slots.clear()
+        self._add(-1, look)
+        if word:
+            self._forget()
         return word
 
-    def _open(self, tone: int, look: int) -> None:
-        """Begin a slot; one that was too short to be real makes way, and what it parted grows together."""
-        slots = self._slots
-        if slots and slots[-1].looks < _MIN_LOOKS:
-            slots.pop()
-            if slots and slots[-1].tone == tone:
-                slots[-1].last = look
-                slots[-1].looks += 1
-                return
-        if tone == START_TONE:
-            slots.clear()
-        if slots or tone != END_TONE:
-            slots.append(_Slot(tone, look, look, 1))
-        if len(slots) > SLOTS + 1:
-            slots.clear()
+    def _begin_anew(self) -> DecodedWord | None:
+        """Here a word begins; the one before it was whole after all if only its end marker was damaged."""
+        start = self._tones[-RUN_LOOKS:], self._at[-RUN_LOOKS:]
+        del self._tones[-RUN_LOOKS:]
+        word = self._word()
+        self._tones, self._at = start
+        return word
 
-    def _is_bounded(self) -> bool:
-        return self._slots[0].tone == START_TONE and self._slots[-1].tone == END_TONE
+    def _add(self, tone: int, look: int) -> None:
+        self._tones.append(tone)
+        self._at.append(look)
 
-    def _lasts(self) -> int:
-        """Looks from the first slot to the end of the last; an end marker is not over yet, but whole."""
-        last = self._slots[-1]
-        end = last.first + _MARKER_LOOKS if last.tone == END_TONE else last.last + 1
-        return end - self._slots[0].first
+    def _forget(self) -> None:
+        self._tones, self._at = [], []
+        self._silent = 0
 
     def _word(self) -> DecodedWord | None:
-        slots = self._slots
-        if not slots or (not self._is_bounded() and self._lasts() not in _WHOLE_LOOKS):
-            return None
-        middles = [(slot.first + slot.last) * _HOP / 2 / _SLOT for slot in slots]
-        read = read_tones([slot.tone for slot in slots], middles)
-        if read is None:
-            return None
-        number, places = read
-        # The border between two slots lies at the middle of the two looks that hear different tones.
+        last = max((at for at, tone in enumerate(self._tones) if tone >= 0), default=-1)
+        reading = read(self._tones[: last + 1])
+        return None if reading is None else self._placed(reading)
+
+    def _placed(self, reading: Reading) -> DecodedWord:
+        """Where it lies. A border between two slots is the middle of the looks that hear different tones."""
         borders = [
-            (after_place, (before.last + after.first) * _HOP / 2 + _SIGHT / 2)
-            for before, after, before_place, after_place in zip(
-                slots, slots[1:], places, places[1:], strict=False
-            )
-            if after_place == before_place + 1
+            (after.place, (self._at[before.last] + self._at[after.first]) * _HOP / 2 + _SIGHT / 2)
+            for before, after in pairwise(reading.spans)
+            if after.place == before.place + 1
         ]
         start = fmean(at - _SLOT * place for place, at in borders[:_EDGES])
         end = fmean(at + _SLOT * (SLOTS - place) for place, at in borders[-_EDGES:])
-        return DecodedWord(number, word_text(number), max(0, round(start)), round(end))
+        return DecodedWord(reading.number, word_text(reading.number), max(0, round(start)), round(end))

@@ -15,6 +15,8 @@ from livekit.plugins import silero
 from numpy.typing import NDArray
 
 from local.clips import RECORDINGS, load
+from local.marked_code import word_tones
+from local.marked_reading import read
 from local.marked_speech import (
     WORD_SECONDS,
     WORDS,
@@ -141,6 +143,58 @@ def test_a_word_with_a_made_up_slot_is_still_that_word(number: int, slot: int) -
     """LiveKit conceals a loss by going on with what was before it: seen at a word's end marker."""
     sound = synthesize([PlannedWord(number, 0.0)], RATE, tail_seconds=0.2).pcm
     sound[slot * 640 : (slot + 1) * 640] = sound[(slot - 1) * 640 : slot * 640]
+    assert [word.number for word in heard(sound)] == [number]
+
+
+@given(numbers=st.tuples(NUMBERS, NUMBERS), made_up=st.integers(160, 320))
+def test_an_end_marker_that_sounds_like_a_start_marker_still_ends_a_word(
+    numbers: tuple[int, int], made_up: int
+) -> None:
+    """The two are neighbours, and what is made up lies between them: seen in the last 20 ms of a word."""
+    first, second = numbers
+    sound = synthesize([PlannedWord(first, 0.0), PlannedWord(second, 0.5)], RATE, tail_seconds=0.2).pcm
+    sound[WORD_SAMPLES - made_up : WORD_SAMPLES] = sound[:made_up]
+    assert [word.number for word in heard(sound)] == [first, second]
+
+
+@given(numbers=st.tuples(NUMBERS, NUMBERS), kept=st.integers(2, 6), apart=st.integers(0, 32))
+def test_two_rests_of_seven_slots_are_no_third_word(numbers: tuple[int, int], kept: int, apart: int) -> None:
+    """The others of a word that lacks two slots lie where they belong."""
+    first, second = word_tones(numbers[0])[:kept], word_tones(numbers[1])[kept + 2 :]
+    looks = [tone for tone in first for _ in range(8)] + [-1] * apart
+    reading = read(looks + [tone for tone in second for _ in range(8)])
+    assert reading is None or reading.number in numbers
+
+
+@pytest.mark.parametrize(
+    ("text", "looks"),
+    [
+        ("pobaju", "32x15 -1x1 19x9 -1x10 9x9 24x8 5x8 20x4 19x4 -1x1 33x7"),
+        (
+            "pogote",
+            "32x8 0x8 23x2 -1x4 0x14 -1x1 25x4 -1x3 14x2 13x2 25x3 24x2 -1x1 24x2 -1x3 14x8 -1x3 33x5",
+        ),
+        ("pomeku", "32x9 20x13 29x2 -1x1 0x6 -1x1 9x8 -1x1 21x3 20x2 -1x2 29x10 -1x1 0x3 -1x1 32x6 33x4"),
+        ("bagopo", "32x8 22x8 -1x1 29x8 25x2 -1x1 25x2 26x2 9x8 -1x1 14x5 -1x2 5x8 -1x1 2x8 33x8"),
+        ("bafiba", "32x9 4x8 9x8 12x8 17x9 -1x1 20x5 25x3 24x2 25x1 24x3 -1x1 27x1 28x5 33x11"),
+        ("bakufi", "32x8 12x8 21x8 28x8 3x8 10x8 19x8 -1x1 19x1 -1x1 19x1 26x6 -1x1 33x1 32x1 33x4"),
+    ],
+)
+def test_what_a_network_that_loses_packets_left_of_words_is_read(text: str, looks: str) -> None:
+    """Tones and how often each was seen, 5 ms apart: heard when one packet in twenty was lost."""
+    seen = [part.split("x") for part in looks.split()]
+    reading = read([int(tone) for tone, times in seen for _ in range(int(times))])
+    assert reading is not None
+    assert word_text(reading.number) == text
+
+
+@given(number=NUMBERS, other=NUMBERS, at=st.integers(640, WORD_SAMPLES - 1_920), made_up=st.integers(0, 400))
+def test_a_word_with_a_wrong_tone_is_still_that_word(number: int, other: int, at: int, made_up: int) -> None:
+    """A packet that was made up between its markers may sound like any tone, and be one slot too many."""
+    sound, wrong = (
+        synthesize([PlannedWord(one, 0.0)], RATE, tail_seconds=0.2).pcm for one in (number, other)
+    )
+    sound[at : at + made_up] = np.roll(wrong, -640)[at : at + made_up]
     assert [word.number for word in heard(sound)] == [number]
 
 
