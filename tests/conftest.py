@@ -17,6 +17,7 @@ from local.child import kept
 from local.postgres import Postgres
 
 ROOT = Path(__file__).parent.parent
+_LIMIT = pytest.StashKey[object]()
 
 # two shared cores: a slow example says nothing about the code
 hypothesis.settings.register_profile("project", deadline=None, print_blob=True)
@@ -79,6 +80,30 @@ def _time_limit(item: pytest.Item) -> float:
     """Seconds, of those that have one of their own."""
     limit = item.get_closest_marker("timeout")
     return float(limit.args[0]) if limit else 0.0
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_timeout_set_timer(item: pytest.Item, settings: object) -> None:
+    """Remember what the limit is made of; who reads this hook next sets it."""
+    item.stash[_LIMIT] = settings
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A second try has the whole limit, not what the first one left of it, or nothing."""
+    _limit_anew(item)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """So has the cleaning up, which may hang for what made the test hang."""
+    _limit_anew(item)
+
+
+def _limit_anew(item: pytest.Item) -> None:
+    if _LIMIT in item.stash:
+        item.config.hook.pytest_timeout_cancel_timer(item=item)
+        item.config.hook.pytest_timeout_set_timer(item=item, settings=item.stash[_LIMIT])
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
