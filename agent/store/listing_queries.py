@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select
+from sqlalchemy import CTE, ColumnElement, RowMapping, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agent.core.model import Status
+from agent.core.search import Search
 from agent.store import rows, search_queries
-from agent.store.listing import Listed, Position, Wanted
+from agent.store.listing import Listed, Match, Position, Wanted
 from agent.store.protocol import SessionInfo
 from agent.store.tables import items, sessions, states
+
+LATEST = 2
+"""Pages of sessions that are looked through for a page of those in which something was said."""
+NEWEST_FIRST = (sessions.c.started_unix_ms.desc(), sessions.c.session.desc())
+
+Page = list[tuple[RowMapping, tuple[Match, ...]]]
+"""Sessions with their first matches."""
 
 
 async def list_sessions(db: AsyncConnection, wanted: Wanted) -> list[Listed]:
     """One page: its sessions, then what is told of each."""
-    if wanted.search is not None and not wanted.search.phrases:
-        return []
-    page = (await db.execute(_page(db, wanted))).mappings().all()
-    sids = [row["session"] for row in page]
-    told = await _states(db, sids)
-    matches = await search_queries.first_matches(db, wanted.search, sids) if wanted.search and sids else {}
+    page: Page
+    if wanted.search is None:
+        page = [(row, ()) for row in (await db.execute(_newest(wanted))).mappings()]
+    elif wanted.search.phrases:
+        page = await _found(db, wanted, wanted.search)
+    else:
+        page = []
+    told = await _states(db, [row["session"] for row, _ in page])
     return [
         Listed(
             Position(row["started_unix_ms"], row["session"]),
@@ -36,25 +48,39 @@ async def list_sessions(db: AsyncConnection, wanted: Wanted) -> list[Listed]:
                 written_at=row["written_at"],
                 erased_at=row["erased_at"],
             ),
-            row["matched"],
-            matches.get(row["session"], ()),
+            row.get("matched", 0),
+            matches,
         )
-        for row in page
+        for row, matches in page
     ]
 
 
-def _page(db: AsyncConnection, wanted: Wanted) -> Select[Any]:
+async def _found(db: AsyncConnection, wanted: Wanted, search: Search) -> Page:
+    """What is said often fills a page from the newest sessions: all are asked only when it does not."""
+    several = LATEST * wanted.limit
+    newest = select(sessions.c.session).where(*_filters(wanted)).order_by(*NEWEST_FIRST).limit(several)
+    latest = (await db.execute(newest)).scalars().all()
+    page = await _matching(db, wanted, await search_queries.hits_among(db, search, latest))
+    if len(page) == wanted.limit or len(latest) < several:
+        return page
+    return await _matching(db, wanted, search_queries.hits(db, search))
+
+
+async def _matching(db: AsyncConnection, wanted: Wanted, hits: CTE) -> Page:
+    """The newest sessions of those that have hits; all in one statement, so that hits are looked up once."""
+    found = select(hits.c.session, func.count().label("matched")).group_by(hits.c.session).cte("found")
+    page = _newest(wanted, found.c.matched).join(found, found.c.session == sessions.c.session).cte("page")
+    rows = (await db.execute(search_queries.first_matches(hits, page))).mappings()
+    return [
+        (matches[0], tuple(search_queries.match_of(one) for one in matches))
+        for matches in (list(of_it) for _, of_it in groupby(rows, key=itemgetter("session")))
+    ]
+
+
+def _newest(wanted: Wanted, *columns: ColumnElement[Any]) -> Select[Any]:
     last = select(func.coalesce(func.max(items.c.seq), 0)).where(items.c.session == sessions.c.session)
-    columns = (sessions, last.scalar_subquery().label("last_seq"))
-    page: Select[Any]
-    if wanted.search is None:
-        page = select(*columns, literal(0).label("matched"))
-    else:
-        hits = search_queries.hits(db, wanted.search)
-        found = select(hits.c.session, func.count().label("matched")).group_by(hits.c.session).cte("found")
-        page = select(*columns, found.c.matched).join(found, found.c.session == sessions.c.session)
-    newest_first = (sessions.c.started_unix_ms.desc(), sessions.c.session.desc())
-    return page.where(*_filters(wanted)).order_by(*newest_first).limit(wanted.limit)
+    page = select(sessions, last.scalar_subquery().label("last_seq"), *columns)
+    return page.where(*_filters(wanted)).order_by(*NEWEST_FIRST).limit(wanted.limit)
 
 
 def _filters(wanted: Wanted) -> list[ColumnElement[bool]]:

@@ -13,12 +13,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Subquery, Text, func, select, text
+from sqlalchemy import CTE, BigInteger, RowMapping, Select, Text, and_, bindparam, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agent.core.search import Phrase, Search, words_of
 from agent.store.listing import MATCHES_TOLD, Match
-from agent.store.tables import segments
+from agent.store.tables import search_words, segments
 
 _INSERT = "INSERT INTO search_words (session, seq, words) VALUES (:session, :seq, {words})"
 _INSERTS = {
@@ -27,15 +27,16 @@ _INSERTS = {
 }
 
 _HITS = {
-    "sqlite": text(
-        "SELECT search_words.session, search_words.seq FROM search_index"
-        " JOIN search_words ON search_words.id = search_index.rowid WHERE search_index MATCH :search"
-    ),
-    "postgresql": text(
-        "SELECT session, seq FROM search_words WHERE words @@ CAST(CAST(:search AS TEXT) AS tsquery)"
-    ),
+    "sqlite": "SELECT search_words.session, search_words.seq FROM search_index"
+    " JOIN search_words ON search_words.id = search_index.rowid WHERE search_index MATCH :search",
+    "postgresql": "SELECT session, seq FROM search_words"
+    " WHERE words @@ CAST(CAST(:search AS TEXT) AS tsquery)",
 }
-
+_AMONG = {
+    # FTS5 begins and ends at these rows: what others said costs nothing
+    "sqlite": " AND search_index.rowid BETWEEN :first AND :last AND search_words.session IN :among",
+    "postgresql": " AND session IN :among",
+}
 
 _MERGE = text("INSERT INTO search_index (search_index, rank) VALUES ('merge', :pages)")
 MERGED_PAGES = 250
@@ -80,40 +81,61 @@ def indexed(dialect: str, spoken: str) -> str:
     return " ".join(f"'{word}':{','.join(at)}" for word, at in places.items())
 
 
-def hits(db: AsyncConnection, search: Search) -> Subquery:
+def hits(db: AsyncConnection, search: Search) -> CTE:
     """Session and seq of the segments that hold all of it."""
+    found = text(_HITS[db.dialect.name]).bindparams(search=_sought(db.dialect.name, search))
+    return found.columns(session=Text, seq=BigInteger).cte("hits")
+
+
+async def hits_among(db: AsyncConnection, search: Search, among: Sequence[str]) -> CTE:
+    """The same of these sessions alone, which takes no longer when there are many others."""
     dialect = db.dialect.name
+    within: dict[str, int] = {}
     if dialect == "sqlite":
-        sought = " ".join(f'"{" ".join(one.words)}"{" *" * one.prefix}' for one in search.phrases)
-    else:
-        sought = " & ".join(f"({_tsquery(one)})" for one in search.phrases)
-    found = _HITS[dialect].bindparams(search=sought)
-    return found.columns(session=Text, seq=BigInteger).subquery("hits")
+        ids = search_words.c.id
+        here = select(func.min(ids), func.max(ids)).where(search_words.c.session.in_(among))
+        first, last = (await db.execute(here)).one()
+        within = {"first": first or 0, "last": last or 0}
+    found = text(_HITS[dialect] + _AMONG[dialect]).bindparams(
+        bindparam("among", among, Text, expanding=True), search=_sought(dialect, search), **within
+    )
+    return found.columns(session=Text, seq=BigInteger).cte("hits")
+
+
+def _sought(dialect: str, search: Search) -> str:
+    """The search as the database's own."""
+    if dialect == "sqlite":
+        return " ".join(f'"{" ".join(one.words)}"{" *" * one.prefix}' for one in search.phrases)
+    return " & ".join(f"({_tsquery(one)})" for one in search.phrases)
 
 
 def _tsquery(phrase: Phrase) -> str:
     return " <-> ".join(f"'{word}'" for word in phrase.words) + ":*" * phrase.prefix
 
 
-async def first_matches(
-    db: AsyncConnection, search: Search, found: Sequence[str]
-) -> dict[str, tuple[Match, ...]]:
-    """The first segments that match, of each session."""
-    matching = hits(db, search)
+def first_matches(hits: CTE, page: CTE) -> Select[Any]:
+    """The sessions of a page, newest first, with their first segments that match: a row for each of these."""
     said = segments.c
     place = func.row_number().over(partition_by=said.session, order_by=(said.start_seconds, said.seq))
     ranked = (
-        select(
-            said.session, said.seq, said.start_seconds, said.speaker_label, said.text, place.label("place")
-        )
-        .join(matching, (matching.c.session == said.session) & (matching.c.seq == said.seq))
-        .where(said.session.in_(found))
-        .subquery()
+        select(said.session, said.seq, place.label("place"))
+        .select_from(page)
+        .join(hits, hits.c.session == page.c.session)
+        .join(segments, and_(said.session == hits.c.session, said.seq == hits.c.seq))
+        .subquery("ranked")
     )
-    first = await db.execute(
-        select(ranked).where(ranked.c.place <= MATCHES_TOLD).order_by(ranked.c.session, ranked.c.place)
+    first = and_(ranked.c.session == page.c.session, ranked.c.place <= MATCHES_TOLD)
+    here = and_(said.session == ranked.c.session, said.seq == ranked.c.seq)
+    match = (
+        said.seq.label("match_seq"),
+        said.start_seconds.label("match_start"),
+        said.speaker_label.label("match_speaker"),
+        said.text.label("match_text"),
     )
-    matches: defaultdict[str, list[Match]] = defaultdict(list)
-    for row in first:
-        matches[row.session].append(Match(row.seq, row.start_seconds, row.speaker_label, row.text))
-    return {session: tuple(of_it) for session, of_it in matches.items()}
+    order = (page.c.started_unix_ms.desc(), page.c.session.desc(), ranked.c.place)
+    return select(page, *match).join(ranked, first).join(segments, here).order_by(*order)
+
+
+def match_of(row: RowMapping) -> Match:
+    """What `first_matches` tells of one segment."""
+    return Match(row["match_seq"], row["match_start"], row["match_speaker"], row["match_text"])

@@ -25,6 +25,7 @@ from tests.contract.record import BOB, DEGRADED, END, LISTENING, STARTED, gap, s
 
 SQL = ("sqlite", "postgresql")
 LIMIT = 10
+SOUGHT = ("all", "a*", "then", "on*", "all again", '"the same"', "a* t*", "never", "once never")
 
 
 @pytest.fixture(params=sorted({*KINDS} - {"postgres"}))
@@ -160,6 +161,44 @@ async def test_search_and_filters_go_together(store: Store) -> None:
     assert await names(store, search=kafka, room="a") == ["RM_02", "RM_01"]
     assert await names(store, search=kafka, ended=False) == ["RM_04", "RM_02"]
     assert await names(store, search=parse_search("zookeeper")) == []
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 40])
+async def test_pages_of_a_search_are_pieces_of_the_whole(store: Store, limit: int) -> None:
+    """Said by all, by some, by the oldest only, in meetings side by side: none is missed, none twice."""
+    said: dict[int, list[str]] = {
+        number: [
+            "all the same",
+            *["now and then"] * (number % 5 == 0),
+            *["once"] * (number == 1),
+            "all again",
+        ]
+        for number in range(1, 24)
+    }
+    for number in said:
+        await store.open_session(f"room {number % 2}", f"RM_{number:02}", hour(number))
+    for seq in range(1, 5):
+        for number, texts_of_it in said.items():
+            if seq <= len(texts_of_it):
+                words = segment(texts_of_it[seq - 1], float(seq))
+                await store.write(f"RM_{number:02}", 1, [Stored(seq, words)])
+    await store.erase("room 1", "RM_21")
+    del said[21]
+    for sought, room in [(sought, room) for sought in SOUGHT for room in (None, "room 0", "room 1")]:
+        search = parse_search(sought)
+        expected = [
+            (f"RM_{number:02}", [seq for seq, one in enumerate(said[number], 1) if search.finds(one)])
+            for number in sorted(said, reverse=True)
+            if room in (None, f"room {number % 2}") and any(search.finds(one) for one in said[number])
+        ]
+        wanted = Wanted(limit, room=room, search=search)
+        listed = []
+        while page := await store.list_sessions(wanted):
+            listed += page
+            wanted = replace(wanted, before=page[-1].position)
+        assert [(one.info.session, [match.seq for match in one.matches], one.matched) for one in listed] == [
+            (session, seqs[:MATCHES_TOLD], len(seqs)) for session, seqs in expected
+        ], sought
 
 
 SAID = {
