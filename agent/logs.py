@@ -28,6 +28,9 @@ _bound: ContextVar[Mapping[str, Any]] = ContextVar("log fields", default=Mapping
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 """Attributes of a record that are no fields."""
 
+_PERSONAL = "pii"
+"""Part of a field's name by which livekit-agents marks what was said: `lk.pii.data`. Left out."""
+
 _FRAMEWORK_FIELDS = frozenset({"pid", "inference", "job_id", "room_id"})
 """livekit-agents adds these to every line of a job; they are left out of text."""
 
@@ -43,6 +46,9 @@ _NOISY = (
     "alembic",
 )
 """Loggers of which only warnings are written, unless LOG_LEVEL is debug."""
+
+_TELLTALE = ("aiosqlite",)
+"""Loggers that write every statement with its values, which are speech: only their warnings, ever."""
 
 _WELCOME = frozenset({"registered worker"})
 """What is worth a line all the same."""
@@ -62,6 +68,7 @@ def set_up_logs(settings: Settings) -> None:
     carriers = [handler for handler in root.handlers if type(handler).__name__ == "LogQueueHandler"]
     for handler in carriers or [_stderr_handler(root, settings)]:
         handler.addFilter(_add_bound_fields)
+        handler.addFilter(_tells_no_speech)
         if settings.log_level != "debug":
             handler.addFilter(_is_worth_a_line)
 
@@ -92,6 +99,10 @@ def _is_worth_a_line(record: logging.LogRecord) -> bool:
     if record.levelno >= logging.WARNING or not record.name.startswith(_NOISY):
         return True
     return str(record.msg) in _WELCOME
+
+
+def _tells_no_speech(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.WARNING or not record.name.startswith(_TELLTALE)
 
 
 class _StderrHandler(logging.Handler):
@@ -139,7 +150,7 @@ class _Formatter(logging.Formatter):
         fields = {
             name: value
             for name, value in vars(record).items()
-            if name not in _OWN and not name.startswith("_")
+            if name not in _OWN and not name.startswith("_") and _PERSONAL not in name.split(".")
         }
         return self._without_secrets(self.line(record, sentence, fields, trace.rstrip()))
 

@@ -6,11 +6,15 @@ import asyncio
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from agent.logs import bind_log_fields, set_up_logs
 from agent.settings import Settings
+from agent.store import open_store
+from agent.store.protocol import Stored
+from tests.contract.record import STARTED, segment
 
 log = logging.getLogger("agent.test")
 
@@ -126,6 +130,45 @@ def test_the_framework_is_quiet_unless_asked(capsys: pytest.CaptureFixture[str])
     set_up(LOG_LEVEL="debug")
     framework.info("initializing process")
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_what_the_database_is_given_is_not_logged(
+    log_format: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its driver writes each statement with its values, which are speech, when everything is written."""
+    set_up(LOG_LEVEL="debug", LOG_FORMAT=log_format)
+
+    async def keep() -> None:
+        store = open_store(f"sqlite:///{tmp_path}/record.db")
+        await store.open_session("a room", "RM_1", STARTED)
+        await store.write("RM_1", 1, [Stored(1, segment("confidential utterance"))])
+        assert await store.segments("RM_1")
+        await store.aclose()
+
+    asyncio.run(keep())
+    logging.getLogger("aiosqlite").warning("the driver is unwell")
+    lines = capsys.readouterr().err
+    assert "confidential" not in lines
+    assert "Ada" not in lines
+    assert "the driver is unwell" in lines
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+@pytest.mark.parametrize("level", ["info", "debug"])
+def test_what_the_framework_marks_as_said_is_left_out(
+    level: str, log_format: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The recognizer's plugin puts whole answers of ElevenLabs beside its warnings, and partial text."""
+    set_up(LOG_LEVEL=level, LOG_FORMAT=log_format)
+    plugin = logging.getLogger("livekit.plugins.elevenlabs")
+    plugin.setLevel(logging.DEBUG)
+    for write in (plugin.debug, plugin.warning):
+        write("unknown message type", extra={"lk.pii.data": {"text": "confidential utterance"}, "kind": "x"})
+    lines = capsys.readouterr().err
+    assert lines.count("unknown message type") == (2 if level == "debug" else 1)
+    assert "kind" in lines
+    assert "confidential" not in lines
 
 
 def test_level_and_repeated_set_up(capsys: pytest.CaptureFixture[str]) -> None:
