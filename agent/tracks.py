@@ -51,6 +51,8 @@ class _Track:
     reception: Reception
     told_stalled: bool = False
     """Readers know that nothing is received."""
+    received_until: float = float("inf")
+    """Room time up to which it was certainly received, once it is over: its last moment may be made up."""
 
     @property
     def track_sid(self) -> str:
@@ -67,9 +69,16 @@ class _Track:
 
     @property
     def heard_until(self) -> float:
-        """Room time of the end of its last sample so far."""
+        """Room time of the end of its last sample so far that somebody sent."""
         timeline = self.task.machine.timeline
-        return timeline.end_time(timeline.heard)
+        return min(timeline.end_time(timeline.heard), self.received_until)
+
+    def received_no_more(self, now: float) -> tuple[float, float] | None:
+        """It is over at room time `now`. Returns the stall with which it ends, if it is one."""
+        until = self.reception.received_until()
+        stall = self.reception.stop(now)
+        self.received_until = until if stall is None else stall[1]
+        return stall
 
 
 class Tracks:
@@ -152,9 +161,8 @@ class Tracks:
         if event.muted:
             task.muted(True)
         runner = self._group.create_task(self._run(task, event), name=f"track {event.track_sid}")
-        self._running[event.track_sid] = _Track(
-            task, runner, audio, event, speaker, event.muted, Reception(MEDIA_DELAY_SECONDS)
-        )
+        reception = Reception(self._clock.now(), MEDIA_DELAY_SECONDS)
+        self._running[event.track_sid] = _Track(task, runner, audio, event, speaker, event.muted, reception)
         TRACKS.inc()
         log.info("track started", extra={"action": "track_started", "track_sid": event.track_sid})
 
@@ -173,8 +181,9 @@ class Tracks:
         """A track was muted or unmuted."""
         if track := self._running.get(track_sid):
             track.is_muted = muted
-            self._not_received(track, track.reception.stop(self._clock.now()))
-            track.reception = Reception(MEDIA_DELAY_SECONDS)  # a muted client may send nothing
+            now = self._clock.now()
+            self._not_received(track, track.reception.stop(now))
+            track.reception = Reception(now, MEDIA_DELAY_SECONDS)  # a muted client may send nothing
             track.task.muted(muted)
 
     def end(self, track_sid: str, tail_seconds: float = TAIL_SECONDS) -> None:
@@ -183,7 +192,7 @@ class Tracks:
         track = self._running.pop(track_sid, None)
         if track is None:
             return
-        self._not_received(track, track.reception.stop(self._clock.now()))
+        self._not_received(track, track.received_no_more(self._clock.now()))
         track.task.gone(tail_seconds)
         if track.task.machine.timeline.heard and not track.is_muted:
             self._ended[track_sid] = track.heard_until

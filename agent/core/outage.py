@@ -64,7 +64,7 @@ class Hole:
     @property
     def since(self) -> float:
         """Room time; frames of a muted track may have stayed away long before."""
-        unheard = self.track.is_muted or not _heard_seconds(self.track)
+        unheard = self.track.is_muted or _heard_seconds(self.track) <= 0
         return self.lost_at if unheard else self.track.heard_until
 
     def gap(self, until: float) -> list[Gap]:

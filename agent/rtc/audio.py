@@ -98,6 +98,7 @@ def _arrivals(report: stats_pb2.RtcStats.InboundRtp) -> Arrivals:
     return Arrivals(
         packets=report.received.packets_received,
         concealed_seconds=report.inbound.concealed_samples / CLOCK_RATE,
+        concealments=report.inbound.concealment_events,
         lost=report.received.packets_lost,
         emitted_seconds=report.inbound.jitter_buffer_emitted_count / CLOCK_RATE,
         buffered_seconds=report.inbound.jitter_buffer_delay / CLOCK_RATE,
