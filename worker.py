@@ -34,8 +34,8 @@ from agent.errors import SettingsError, TranscriptionError
 from agent.http.livekit import LiveKit
 from agent.job_metrics import figures_folder
 from agent.logs import set_up_logs
-from agent.presence import IDENTITY
 from agent.rtc.connect import connect as join_room
+from agent.rtc.room import TRANSCRIBER
 from agent.rtc.silero import load_model
 from agent.settings import Settings, load_settings
 from agent.store.pickup import picker_for
@@ -100,7 +100,7 @@ async def accept(supervisor: Supervisor, request: JobRequest) -> None:
     """Take every room; the identity tells a transcriber from other agents."""
     async with asyncio.TaskGroup() as group:
         group.create_task(supervisor.announce(request.room.sid), name="announce")
-        await request.accept(name="Transcriber", identity=f"{IDENTITY}{request.id}")
+        await request.accept(name="Transcriber", identity=f"{TRANSCRIBER}{request.id}")
 
 
 def told_load(server: AgentServer) -> float:
@@ -212,7 +212,7 @@ async def transcribe_one(settings: Settings, room_name: str) -> None:
         await livekit.room.create_room(api.CreateRoomRequest(name=room_name))
     token = (
         api.AccessToken(settings.livekit_api_key, settings.livekit_api_secret)
-        .with_identity(f"{IDENTITY}{os.getpid()}")
+        .with_identity(f"{TRANSCRIBER}{os.getpid()}")
         .with_kind("agent")
         .with_grants(
             api.VideoGrants(

@@ -24,6 +24,7 @@ ACTIONS = frozenset(
         "successor_here",
         "successor_missing",
         "room_renewed",
+        "transcriber_stays",
         "track_asked_anew",
         "track_started",
         "track_ended",

@@ -1,6 +1,6 @@
 """One transcriber's place in its room: taking it, showing that it lives, handing it over.
 
-    wait_turn -> (the session opens) -> run: a beat a second -> leave, hand_over -> release
+    take_place -> (the session opens) -> run: a beat a second -> leave, hand_over -> release
 
 The store is where transcribers of one room learn of each other; who holds its epoch writes, the other leaves.
 """
@@ -20,12 +20,11 @@ from agent.core.succession import Marks
 from agent.core.supervision import BEAT_SECONDS, DEAD_SECONDS, Watched
 from agent.errors import SessionFenced, StoreError
 from agent.recorder import Recorder
+from agent.rtc.room import TRANSCRIBER, ask_to_leave
 from agent.store.supervision import Supervision
 
 log = logging.getLogger(__name__)
 
-IDENTITY = "agent-transcriber-"
-"""Transcribers' identities begin so."""
 TURN_SECONDS = 0.1
 """How often one that waits looks whether its turn has come."""
 HAND_OVER_SECONDS = 15.0
@@ -144,6 +143,16 @@ class Presence:
         return False
 
 
+async def take_place(room: rtc.Room, store: Supervision, session: str, wanted: Callable[[], bool]) -> bool:
+    """Wait until nobody transcribes this session; False when somebody does and stays, or it is not `wanted`.
+
+    A transcriber that is in the room and not in the store has it from before a restart of the server.
+    """
+    if (await look(store, session)).beat_age is None:
+        await ask_to_leave(room)
+    return await wait_turn(store, session, wanted)
+
+
 async def wait_turn(store: Supervision, session: str, wanted: Callable[[], bool]) -> bool:
     """Wait until nobody transcribes this session; False when somebody does and stays, or it is not `wanted`.
 
@@ -189,6 +198,6 @@ def later_transcriber(room: rtc.Room) -> bool:
     """True when another transcriber has joined after us; an earlier one may be the ghost of a dead one."""
     since = room.local_participant.joined_at
     return since is not None and any(
-        one.identity.startswith(IDENTITY) and one.joined_at is not None and one.joined_at > since
+        one.identity.startswith(TRANSCRIBER) and one.joined_at is not None and one.joined_at > since
         for one in room.remote_participants.values()
     )

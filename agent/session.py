@@ -23,7 +23,7 @@ from agent.core.track import TrackMachine
 from agent.core.transcript import Transcript
 from agent.core.windows import TranscriptBuffer
 from agent.metrics import count
-from agent.presence import Presence, present_tracks, wait_turn
+from agent.presence import Presence, present_tracks, take_place
 from agent.recorder import Begun, Listeners, Recorder
 from agent.rtc import events as happened
 from agent.rtc.room import RoomEvents
@@ -92,6 +92,7 @@ class Session:
         self._stopping = asyncio.Event()
         self._stop_reason = ""
         self._hands_over = False
+        self._stop_tail_seconds = STOP_TAIL_SECONDS
         self._closed = False
         self._said_end = False
         self._meeting_over = False
@@ -107,7 +108,7 @@ class Session:
 
     async def run(self, sinks: Sequence[Sink], sid: str) -> None:
         """Transcribe the room whose sid is `sid` until its end, whether the store is there or not."""
-        if not await wait_turn(self._store, sid, self._wanted):
+        if not await take_place(self._room, self._store, sid, self._wanted):
             log.info("the room has its transcriber", extra={"action": "room_taken"})
             return
         self._clock = RoomClock(self._room.creation_time)
@@ -204,6 +205,9 @@ class Session:
                 self._lost_at = None
                 self._record(Status(State.LISTENING))
                 self._tracks.connection_restored(self._room.remote_participants)
+            case happened.Superseded():
+                self._stop_tail_seconds = 0.0  # from now on the other one hears
+                self.stop("another transcriber has the room since the server was restarted")
             case happened.RoomClosed(reason):
                 self._closed = True
                 self._meeting_over = reason in MEETING_OVER
@@ -273,8 +277,6 @@ class Session:
                 self._tell_unheard()
             if self._recorder.fenced.is_set():
                 self.stop(self._recorder.over_because)
-            if self._events.superseded():
-                self.stop("another transcriber has the room since the server was restarted")
             if self._tracks.busy or self._speaker_present():
                 alone_since = now
             elif self._publishers and now - alone_since >= ALONE_SECONDS:
@@ -305,7 +307,7 @@ class Session:
             await self._tracks.finish(0.0, answer_seconds=0.0)
             await self._flush_sinks()
             return
-        marks = await self._tracks.finish(TAIL_SECONDS if self._closed else STOP_TAIL_SECONDS)
+        marks = await self._tracks.finish(TAIL_SECONDS if self._closed else self._stop_tail_seconds)
         unknown = self._closed or self._lost_at is not None  # cut off: the meeting may go on without us
         if self._meeting_over or self._said_end or not (unknown or self._speaker_present()):
             self._tell_unheard(everybody=True)

@@ -75,6 +75,11 @@ class ConnectionRestored:
 
 
 @dataclass(frozen=True, slots=True)
+class Superseded:
+    """The server was restarted, made the room anew, and another transcriber has it."""
+
+
+@dataclass(frozen=True, slots=True)
 class RoomClosed:
     """We are out of the room for good."""
 
@@ -91,5 +96,6 @@ RoomEvent = (
     | ParticipantLeft
     | ConnectionLost
     | ConnectionRestored
+    | Superseded
     | RoomClosed
 )

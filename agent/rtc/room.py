@@ -19,6 +19,7 @@ from agent.rtc.events import (
     ParticipantLeft,
     RoomClosed,
     RoomEvent,
+    Superseded,
     TrackDeclined,
     TrackEnded,
     TrackMuted,
@@ -33,6 +34,12 @@ QUEUE_SIZE = 10_000
 
 TRANSCRIBER = "agent-transcriber-"
 """How the identity of every transcriber begins."""
+
+LEAVE_METHOD = "transcriber.leave"
+"""RPC among transcribers. LiveKit tells of one that has joined only seconds later."""
+LEAVE_SECONDS = 1.5
+NOT_LEAVING = 1500
+"""RPC error: the one who is asked has the room by right, or who asks is no transcriber."""
 
 _SOURCES = {
     rtc.TrackSource.SOURCE_MICROPHONE: "microphone",
@@ -70,6 +77,7 @@ class RoomEvents:
             "track_unpublished": self._on_unpublished,
             "track_muted": self._on_muted,
             "track_unmuted": self._on_unmuted,
+            "participant_connected": lambda _participant: self._look_for_another(),
             "participant_disconnected": self._on_left,
             "participant_attributes_changed": self._on_attributes,
             "reconnecting": lambda: self._put(ConnectionLost()),
@@ -82,6 +90,7 @@ class RoomEvents:
 
     def subscribe(self) -> None:
         """Ask for the audio that is there already; call once the room is connected."""
+        self._room.local_participant.register_rpc_method(LEAVE_METHOD, self._asked_to_leave)
         self._on_updated()
         for participant in self._room.remote_participants.values():
             for publication in participant.track_publications.values():
@@ -107,16 +116,12 @@ class RoomEvents:
             silent[sid].set_subscribed(True)
         self._silent = set(silent) - self._silent
 
-    def superseded(self) -> bool:
-        """True when the server was restarted (the room has another sid) and brought another transcriber."""
-        return self._renewed and any(
-            identity.startswith(TRANSCRIBER) for identity in self._room.remote_participants
-        )
-
     def close(self) -> None:
         """Listen no more; safe to call twice."""
         for name, callback in self._callbacks.items():
             self._room.off(name, callback)  # type: ignore[arg-type]
+        if self._callbacks and self._room.isconnected():
+            self._room.local_participant.unregister_rpc_method(LEAVE_METHOD)
         self._callbacks = {}
 
     def _wanted(self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant) -> bool:
@@ -216,12 +221,47 @@ class RoomEvents:
                 self._renewed = True
                 log.warning("the room has another sid", extra={"action": "room_renewed"})
             self._sid = sid
+            self._look_for_another()
+
+    def _look_for_another(self) -> None:
+        others = self._room.remote_participants
+        if self._renewed and any(identity.startswith(TRANSCRIBER) for identity in others):
+            self._put(Superseded())
+
+    async def _asked_to_leave(self, call: rtc.RpcInvocationData) -> str:
+        if not (self._renewed and call.caller_identity.startswith(TRANSCRIBER)):
+            raise rtc.RpcError(NOT_LEAVING, "this transcriber stays")
+        self._put(Superseded())
+        return ""
 
     def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
         self._put(RoomClosed(rtc.DisconnectReason.Name(reason).lower()))
 
     def _put(self, event: RoomEvent) -> None:
         self.queue.put_nowait(event)
+
+
+async def ask_to_leave(room: rtc.Room) -> None:
+    """Tell transcribers who are here from before a restart of the server that they hear no more; bounded.
+
+    Those who have the room by right stay: who goes on then is told by the store.
+    """
+    others = [identity for identity in room.remote_participants if identity.startswith(TRANSCRIBER)]
+    async with asyncio.TaskGroup() as group:
+        for identity in others:
+            group.create_task(_ask_to_leave(room, identity), name=f"ask {identity} to leave")
+
+
+async def _ask_to_leave(room: rtc.Room, identity: str) -> None:
+    try:
+        async with asyncio.timeout(LEAVE_SECONDS):
+            await room.local_participant.perform_rpc(
+                destination_identity=identity, method=LEAVE_METHOD, payload="", response_timeout=LEAVE_SECONDS
+            )
+    except (rtc.RpcError, TimeoutError) as exc:
+        log.info(
+            "a transcriber that is here stays", extra={"action": "transcriber_stays", "detail": str(exc)}
+        )
 
 
 def _source(publication: rtc.RemoteTrackPublication) -> str:

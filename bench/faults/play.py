@@ -78,7 +78,7 @@ async def settle(scene: Scene, seconds: float) -> None:
 
 async def end(scene: Scene, disturbance: Disturbance, recovered: float | None, began: float) -> Outcome:
     """The end of the meeting, and what became of everything that was said in it."""
-    asked = await ask_for_holes(scene.listener)
+    asked = await ask_for_holes(scene.listener, scene.site.store)
     closed = await scene.everybody_leaves()  # also those who vanished: their trouble lasts until then
     told, still_troubled = told_trouble(scene.listener.messages, asked, disturbance.began)
     words, holes, unbalanced = await read_record(scene.site.store, scene.room, scene.lives())

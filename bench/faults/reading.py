@@ -48,26 +48,42 @@ def received_words(envelopes: Sequence[Envelope]) -> list[WrittenWord]:
     return words
 
 
-async def ask_for_holes(listener: Listener) -> list[Envelope]:
-    """What a client asks `transcript.history` for: items whose number it missed (docs/protocol.md).
+async def ask_for_holes(listener: Listener, store: Store) -> list[Envelope]:
+    """What a client asks for: items whose number it missed (docs/history.md).
 
     A listener who was cut off for a while, or came late, has such holes. One whose transcriber died between
-    storing an item and sending it has them too.
+    storing an item and sending it has them too. The transcriber that is there answers for its own session,
+    the record for those before it.
     """
     if not listener.messages:
         return []
-    last = listener.messages[-1]
-    session, transcriber = last.envelope.session, last.sender
+    last = listener.messages[-1].envelope.session
+    found: list[Envelope] = []
+    for session in dict.fromkeys(message.envelope.session for message in listener.messages):
+        missing = _missing(listener, session)
+        if session == last:
+            found += await _ask_transcriber(listener, missing)
+        elif missing:
+            stored = await store.items(session, missing[0] - 1)
+            name = listener.room.name
+            found += [Envelope(name, session, one.seq, one.item) for one in stored if one.seq in missing]
+    return found
+
+
+def _missing(listener: Listener, session: str) -> list[int]:
     seen = {
         one.envelope.seq
         for one in listener.messages
         if one.envelope.session == session and one.envelope.seq is not None
     }
-    missing = [seq for seq in range(1, max(seen, default=0)) if seq not in seen]
+    return [seq for seq in range(1, max(seen, default=0)) if seq not in seen]
+
+
+async def _ask_transcriber(listener: Listener, missing: Sequence[int]) -> list[Envelope]:
     found: list[Envelope] = []
     after = missing[0] - 1 if missing else 0
     while missing and after < missing[-1]:
-        reply = await _ask(listener, transcriber, after)
+        reply = await _ask(listener, listener.messages[-1].sender, after)
         found += [one for one in map(parse, map(json.dumps, reply["items"])) if one.seq in missing]
         after = reply["last"]
         if not reply["more"]:
