@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
@@ -111,6 +112,7 @@ class Tracks:
         self._statuses = Statuses()
         self._outage = Outage()
         self._opted_out = OptOuts()
+        self._look_now = asyncio.Event()
         self._watching = group.create_task(self._watch(), name="reception")
 
     @property
@@ -235,6 +237,7 @@ class Tracks:
         """Nothing may be received from now (room time) on, or all goes on as before: the tracks will tell."""
         now = self._clock.now()
         self._outage.begin(now)
+        self._look_now.set()  # what has come until now is known before LiveKit takes the tracks away
         return now
 
     def connection_restored(self, present: Collection[str]) -> None:
@@ -251,7 +254,10 @@ class Tracks:
     async def _watch(self) -> None:
         """Find out who is received and who is not, until the end."""
         while True:
-            await asyncio.sleep(RECEPTION_SECONDS)
+            self._look_now.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RECEPTION_SECONDS):
+                    await self._look_now.wait()
             for track in list(self._running.values()):
                 await self._look_after(track)
 
