@@ -18,6 +18,7 @@ from local.postgres import Postgres
 
 ROOT = Path(__file__).parent.parent
 _LIMIT = pytest.StashKey[object]()
+REASON_CHARACTERS = 2_000
 
 # two shared cores: a slow example says nothing about the code
 hypothesis.settings.register_profile("project", deadline=None, print_blob=True)
@@ -104,6 +105,14 @@ def _limit_anew(item: pytest.Item) -> None:
     if _LIMIT in item.stash:
         item.config.hook.pytest_timeout_cancel_timer(item=item)
         item.config.hook.pytest_timeout_set_timer(item=item, settings=item.stash[_LIMIT])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Why a test was run once more: pytest-rerunfailures names it and keeps the reason to itself."""
+    for report in terminalreporter.stats.get("rerun", []):
+        crash = getattr(report.longrepr, "reprcrash", None)
+        why = crash.message if crash else str(report.longrepr)
+        terminalreporter.write_line(f"first try of {report.nodeid}: {why[:REASON_CHARACTERS]}")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

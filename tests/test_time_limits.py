@@ -11,6 +11,7 @@ from tests.conftest import ROOT
 
 HOOKS = """
 from tests.conftest import pytest_runtest_setup, pytest_runtest_teardown, pytest_timeout_set_timer
+from tests.conftest import pytest_terminal_summary
 """
 HANGS = """
 import time
@@ -45,3 +46,4 @@ def test_each_try_and_its_end_have_the_whole_limit(tmp_path: Path) -> None:
         check=False,
     )
     assert "1 failed, 1 error, 2 rerun" in done.stdout, done.stdout + done.stderr
+    assert "first try of test_hangs.py::test_that_hangs: Failed: Timeout" in done.stdout, done.stdout
