@@ -30,12 +30,12 @@ from livekit.agents import (
 )
 from livekit.agents.worker import ServerOptions
 
+from agent.core.speakers import TRANSCRIBER
 from agent.errors import SettingsError, TranscriptionError
 from agent.http.livekit import LiveKit
 from agent.job_metrics import figures_folder
 from agent.logs import set_up_logs
 from agent.rtc.connect import connect as join_room
-from agent.rtc.room import TRANSCRIBER
 from agent.rtc.silero import load_model
 from agent.settings import Settings, load_settings
 from agent.store.pickup import picker_for

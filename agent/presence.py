@@ -16,11 +16,12 @@ from livekit import rtc
 
 from agent.clock import RoomClock
 from agent.core.consent import is_consenting
+from agent.core.speakers import TRANSCRIBER
 from agent.core.succession import Marks
 from agent.core.supervision import BEAT_SECONDS, DEAD_SECONDS, Watched
 from agent.errors import SessionFenced, StoreError
 from agent.recorder import Recorder
-from agent.rtc.room import TRANSCRIBER, ask_to_leave
+from agent.rtc.room import ask_to_leave
 from agent.store.supervision import Supervision
 
 log = logging.getLogger(__name__)

@@ -15,6 +15,8 @@ from agent.core.model import Speaker
 
 MAX_LABEL = 64
 MAX_NAME = 256
+TRANSCRIBER = "agent-transcriber-"
+"""How the identity of every transcriber begins, and nobody else's."""
 GENERIC_ROLES = frozenset({"", "participant"})
 """Roles that say nothing about a person: the name says more."""
 

@@ -10,6 +10,7 @@ from secrets import token_hex
 from livekit import api
 
 from agent.core.consent import ATTRIBUTE
+from agent.core.speakers import TRANSCRIBER
 from agent.errors import LiveKitError
 from agent.http.livekit import NOT_CONFIGURED, is_configured
 from agent.settings import Settings
@@ -69,5 +70,5 @@ def mint(
 
 def new_identity(role: Role) -> str:
     """An identity that nobody else has, and that says what it is."""
-    word = "agent-transcriber" if role is Role.AGENT else role.value
-    return f"{word}-{token_hex(4)}"
+    begin = TRANSCRIBER if role is Role.AGENT else f"{role.value}-"
+    return begin + token_hex(4)

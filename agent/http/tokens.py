@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from agent.core.speakers import TRANSCRIBER
 from agent.http.answers import LIVEKIT_FAILS
 from agent.http.auth import REFUSALS, KeyFirst, key_holder
 from agent.http.grants import Role, mint
@@ -23,7 +24,8 @@ class TokenRequest(BaseModel):
 
     room_name: RoomName = Field(examples=["interview-20261125-100000"])
     participant_identity: Name = Field(
-        description="Unique in the room: who joins with one that is there takes its place.",
+        description="Unique in the room: who joins with one that is there takes its place. May not begin "
+        "with `agent-transcriber-`: so do those of transcribers.",
         examples=["anna-7f3c"],
     )
     participant_name: Name | None = Field(
@@ -40,6 +42,14 @@ class TokenRequest(BaseModel):
         description="False when this participant does not want to be transcribed: nothing it says is sent to "
         "the recognizer or kept. Sets the attribute `transcribe`, which your server may change later.",
     )
+
+    @field_validator("participant_identity")
+    @classmethod
+    def _is_no_transcribers(cls, identity: str) -> str:
+        """Transcribers leave a room to each other: nobody else is to be taken for one."""
+        if identity.startswith(TRANSCRIBER):
+            raise ValueError(f"only a transcriber's identity begins with {TRANSCRIBER}")
+        return identity
 
 
 class TokenAnswer(BaseModel):

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from livekit import rtc
 
 from agent.core.consent import is_consenting
-from agent.core.speakers import role_of
+from agent.core.speakers import TRANSCRIBER, role_of
 from agent.rtc.events import (
     ConnectionLost,
     ConnectionRestored,
@@ -31,9 +31,6 @@ log = logging.getLogger(__name__)
 
 QUEUE_SIZE = 10_000
 """Far more than a room can cause before the session reads; beyond it the session fails rather than lie."""
-
-TRANSCRIBER = "agent-transcriber-"
-"""How the identity of every transcriber begins."""
 
 LEAVE_METHOD = "transcriber.leave"
 """RPC among transcribers. LiveKit tells of one that has joined only seconds later."""

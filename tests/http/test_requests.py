@@ -32,6 +32,7 @@ BAD_TOKENS: list[tuple[dict[str, Any], str]] = [
     ({"participant_identity": ""}, "participant_identity"),
     ({"participant_identity": "  "}, "participant_identity"),
     ({"participant_identity": "x" * 257}, "participant_identity"),
+    ({"participant_identity": "agent-transcriber-7"}, "participant_identity"),
     ({"participant_name": ""}, "participant_name"),
     ({"participant_name": "x" * 257}, "participant_name"),
     ({"role": "boss"}, "role"),
