@@ -1,16 +1,18 @@
-"""`python -m agent.store upgrade` makes the tables, `… pickup` stores what was spooled on this host."""
+"""`python -m agent.store upgrade` makes the tables, `downgrade` undoes steps, `pickup` takes spools in."""
 
 from __future__ import annotations
 
 import asyncio
+from typing import Annotated
 
 import typer
 
 from agent.errors import SettingsError, StoreError
 from agent.settings import Settings, load_settings
-from agent.store import open_store
+from agent.store import migrations, open_store
 from agent.store.pickup import picker_for
 from agent.store.spool import spool_files
+from agent.store.sql import SqlStore
 
 app = typer.Typer(help="The database of transcripts.", no_args_is_help=True, add_completion=False)
 
@@ -31,6 +33,30 @@ def upgrade() -> None:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2 if isinstance(error, SettingsError) else 1) from error
     typer.echo("The database is up to date.")
+
+
+@app.command()
+def downgrade(
+    revision: Annotated[str, typer.Argument(help="The step to go back to, such as 0005; base: to nothing.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Undo the newest steps of DATABASE_URL's tables, so that an earlier version of us can use them.
+
+    Says what is lost, and asks. Stop all workers and token services first: each brings the tables up to
+    date again when it starts. Try it on a copy: from base nothing comes back.
+
+    Exit code 1: not possible, or not wanted. Exit code 2: a wrong setting.
+    """
+    try:
+        for step, loss in migrations.undone_by(revision):
+            typer.echo(f"undoes {step}: {loss}")
+        if not yes:
+            typer.confirm("Nothing of ours runs on this database, and it is saved. Go on?", abort=True)
+        asyncio.run(_downgrade(load_settings().database_url, revision))
+    except (SettingsError, StoreError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2 if isinstance(error, SettingsError) else 1) from error
+    typer.echo(f"The database is at {revision}.")
 
 
 @app.command()
@@ -59,6 +85,16 @@ async def _pick_up(settings: Settings) -> tuple[int, int]:
     finally:
         await store.aclose()
     return done, len(spool_files(picker.directory))
+
+
+async def _downgrade(database_url: str, revision: str) -> None:
+    store = open_store(database_url)
+    try:
+        if not isinstance(store, SqlStore):
+            raise SettingsError(f"DATABASE_URL={database_url} has no tables")
+        await store.downgrade(revision)
+    finally:
+        await store.aclose()
 
 
 async def _upgrade(database_url: str) -> None:

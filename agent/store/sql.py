@@ -71,6 +71,12 @@ class SqlStore:
                         await migrations.upgrade(self.database.engine)
             self._ready = True
 
+    async def downgrade(self, revision: str) -> None:
+        """Undo the steps of the tables after `revision`; see `agent.store.migrations`."""
+        with self._translated():
+            async with asyncio.timeout(MIGRATION_SECONDS):
+                await migrations.downgrade(self.database.engine, revision)
+
     async def open_session(self, room: str, session: str, started_at: str) -> Opened:
         """See `Writer.open_session`."""
         unix_ms(started_at)

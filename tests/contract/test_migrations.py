@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import Connection, func, inspect, select, text
+from sqlalchemy import func, inspect, select, text
 
 from agent.core.search import parse_search
 from agent.core.succession import Mark, Marks
@@ -17,6 +20,7 @@ from agent.store.listing import Wanted
 from agent.store.protocol import Stored
 from agent.store.sql import SqlStore
 from agent.store.tables import metadata
+from tests.conftest import ROOT
 from tests.contract.record import ADA, BOB, DEGRADED, END, STARTED, gap, segment, sums, window
 
 if TYPE_CHECKING:
@@ -61,18 +65,9 @@ async def opened(url: str) -> AsyncIterator[SqlStore]:
 
 
 async def back(url: str, revision: str) -> None:
-    """Undo the steps after `revision`, in one transaction."""
-    from alembic import command  # noqa: PLC0415 - slow to load
-    from alembic.config import Config  # noqa: PLC0415
-
-    def undo(connection: Connection) -> None:
-        config = Config()
-        config.set_main_option("script_location", str(Path(migrations.__file__).parent))
-        config.attributes["connection"] = connection
-        command.downgrade(config, revision)
-
-    async with opened(url) as store, store.database.engine.begin() as connection:
-        await connection.run_sync(undo)
+    """Undo the steps after `revision`."""
+    async with opened(url) as store:
+        await store.downgrade(revision)
 
 
 async def schema(store: SqlStore) -> list[Sequence[Any]]:
@@ -146,6 +141,59 @@ async def test_each_step_goes_back_by_itself(url: str) -> None:
     async with opened(url) as store:
         await store.migrate()
         assert await schema(store) == fresh
+
+
+def run_downgrade(url: str, *arguments: str, answer: str = "") -> subprocess.CompletedProcess[str]:
+    """The command, as somebody runs it."""
+    return subprocess.run(
+        [sys.executable, "-m", "agent.store", "downgrade", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": url},
+        input=answer,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+
+
+@pytest.mark.timeout(60)
+async def test_the_command_says_what_is_lost_and_asks(url: str) -> None:
+    """Nothing happens without a yes; the step asked for is where the database is then."""
+    async with opened(url) as store:
+        await store.migrate()
+        refused = run_downgrade(url, "0004", answer="n\n")
+        assert refused.returncode == 1
+        assert await migrations.read_version(store.database.engine) == migrations.HEAD
+        done = run_downgrade(url, "0004", answer="y\n")
+        assert await migrations.read_version(store.database.engine) == "0004"
+    assert "undoes 0006: Whoever comes back" in done.stdout
+    assert "undoes 0005: The program of before would take a tombstone" in done.stdout
+    assert "undoes 0004" not in done.stdout
+    assert done.stdout.endswith("The database is at 0004.\n")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said", "code"),
+    [
+        (["0099", "--yes"], "no step is called '0099'; there are base, 0001,", 1),
+        (["", "--yes"], "no step is called ''", 1),
+        (["0006", "--yes"], "no step is called '0006'", 1),
+    ],
+)
+def test_a_step_that_is_none_is_refused(tmp_path: Path, arguments: list[str], said: str, code: int) -> None:
+    """With the names of those there are; the newest one is not a way back."""
+    done = run_downgrade(f"sqlite:///{tmp_path}/record.db", *arguments)
+    assert done.returncode == code
+    assert said in done.stderr
+
+
+def test_a_database_that_is_not_there_cannot_go_back(tmp_path: Path) -> None:
+    """Nor one that is kept by the process alone: the command says so."""
+    done = run_downgrade(f"sqlite:///{tmp_path}/record.db", "0004", "--yes")
+    assert (done.returncode, "cannot go back to 0004" in done.stderr) == (1, True), done.stderr
+    assert run_downgrade("memory:", "0004", "--yes").returncode == 2
 
 
 def described_in_tables(name: str | None, kind: str, _parents: object) -> bool:

@@ -9,14 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from agent.errors import StoreError
 from agent.store.engine import BEGIN_OPTION, switch_to_wal
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 HEAD = "0006"
 """Revision of the newest step."""
@@ -41,6 +47,35 @@ async def upgrade(engine: AsyncEngine) -> None:
     Raises:
         StoreError: the database is at a revision that this program does not know.
     """
+    await _in_turn(engine, _upgrade)
+
+
+async def downgrade(engine: AsyncEngine, revision: str) -> None:
+    """Undo the steps after `revision` ("base": all of them), in one transaction.
+
+    Raises:
+        StoreError: no step has this name, or the database is not at a later one.
+    """
+    await _in_turn(engine, partial(_downgrade, revision))
+
+
+def undone_by(revision: str) -> list[tuple[str, str]]:
+    """The steps that `downgrade` to `revision` undoes, newest first, and what is lost by each.
+
+    Raises:
+        StoreError: no step has this name.
+    """
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - slow to load
+
+    steps = list(ScriptDirectory(str(Path(__file__).parent)).walk_revisions())
+    known = [str(step.down_revision or "base") for step in steps]
+    if revision not in known:
+        raise StoreError(f"no step is called {revision!r}; there are {', '.join(reversed(known))}")
+    undone = steps[: known.index(revision) + 1]
+    return [(step.revision, str(step.module.downgrade.__doc__).strip()) for step in undone]
+
+
+async def _in_turn(engine: AsyncEngine, run: Callable[[Connection], None]) -> None:
     # it takes most of a second to load: only when there is something to do, and not on the event loop
     await asyncio.to_thread(import_module, "alembic.command")
     if engine.dialect.name == "sqlite":
@@ -52,7 +87,7 @@ async def upgrade(engine: AsyncEngine) -> None:
         async with engine.connect() as connection:
             await connection.execution_options(**{BEGIN_OPTION: "BEGIN IMMEDIATE"})
             async with connection.begin():
-                await connection.run_sync(_upgrade)
+                await connection.run_sync(run)
     finally:
         _TURN.release()
 
@@ -64,20 +99,38 @@ def _read_version(connection: Connection) -> str | None:
 
 
 def _upgrade(connection: Connection) -> None:
-    from alembic import command  # noqa: PLC0415 - loaded by `upgrade`
-    from alembic.config import Config  # noqa: PLC0415
+    from alembic import command  # noqa: PLC0415 - loaded by `_in_turn`
     from alembic.util import CommandError  # noqa: PLC0415
 
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    config = _locked(connection)
     if _read_version(connection) == HEAD:
         return
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
-    config.attributes["connection"] = connection
     try:
         command.upgrade(config, "head")
     except CommandError as error:
         raise StoreError(
             f"this database is not one of ours, or a newer program made it ({error}); update this program"
         ) from error
+
+
+def _downgrade(revision: str, connection: Connection) -> None:
+    from alembic import command  # noqa: PLC0415 - loaded by `_in_turn`
+    from alembic.util import CommandError  # noqa: PLC0415
+
+    config = _locked(connection)
+    try:
+        command.downgrade(config, revision)
+    except CommandError as error:
+        raise StoreError(f"this database cannot go back to {revision} ({error})") from error
+
+
+def _locked(connection: Connection) -> Config:
+    """Nobody else's steps run until the transaction is over."""
+    from alembic.config import Config  # noqa: PLC0415 - loaded by `_in_turn`
+
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
