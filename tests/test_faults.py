@@ -21,7 +21,7 @@ from bench.faults.rows import ROWS
 from bench.faults.scene import MID_WORD_SECONDS, Scene, down
 from bench.faults.table import Circumstances, as_json
 from bench.faults.tally import Hole, Tally, gap_seconds, tally
-from bench.faults.voice import SENTENCE_WORDS, sent, sentence_clips
+from bench.faults.voice import SENTENCE_WORDS, may_follow, sent, sentence_clips
 from bench.words import SaidWord, WrittenWord
 from local.listener import Received
 from local.live_track import Spoken
@@ -108,6 +108,15 @@ def test_every_word_said_has_one_fate(words: list[str], texts: list[str], gap: b
     holes = [Hole("anna", 0.0, 9.0)] if gap else []
     count = tally(truth, [], [written(text) for text in texts], holes)
     assert count.said == count.once + count.doubled + count.lost + count.in_gaps + count.wrong_speaker
+
+
+@pytest.mark.parametrize(
+    ("last", "numbers"),
+    [(None, [512]), (512, [513, 518]), (516, [517, 518]), (517, [518]), (518, [519, 524]), (523, [524])],
+)
+def test_a_killed_voice_may_have_said_a_word_more(last: int | None, numbers: list[int]) -> None:
+    """The next one, or the first of the next sentence when the rest of this one was cut off."""
+    assert may_follow(512, last) == numbers
 
 
 def test_overlapping_gaps_count_once() -> None:

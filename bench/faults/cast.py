@@ -14,8 +14,10 @@ from typing import Self
 from agent.errors import LocalPartError
 from bench.faults.orders import TOLD, Done, Late, Link, Say, VoicePlan, write_plan
 from bench.faults.priority import prefer
+from bench.faults.voice import may_follow
 from bench.measure import program
 from local.child import Child
+from local.marked_speech import word_number, word_text
 from local.ready import ROOT, ready_when, tail
 
 START_SECONDS = 40.0
@@ -74,6 +76,9 @@ class CastVoice:
         os.kill(program(self._child.pid), signal.SIGKILL)
         at = time.time()
         await self._child.wait()
+        last = word_number(self.said[-1].text) if self.said else None
+        for number in may_follow(self.plan.first_word, last):
+            self.said.append(Say(word_text(number), at, at, whole=False))  # sent or not, it was not told
         return at
 
     async def bye(self) -> None:

@@ -1,7 +1,7 @@
 """`python -m bench.faults.voice PLAN`: one participant, who says marked words until told otherwise.
 
 A process of its own, so that it can vanish, and so that its sound is on time whatever the others do. Every
-word is told as soon as it has been sent: of a voice that is killed, all is known up to the last moment.
+word is told when it has been sent, or a moment later: of a voice that is killed all is known but the last.
 """
 
 from __future__ import annotations
@@ -39,6 +39,13 @@ def sentence_clips(first_word: int, talk_seconds: float) -> list[Clip]:
         )
         for number in range(count)
     ]
+
+
+def may_follow(first_word: int, last: int | None) -> list[int]:
+    """The numbers of the words that may have come after `last`, if any, which was the last to be told."""
+    following = first_word if last is None else last + 1
+    sentences = -((first_word - following) // SENTENCE_WORDS)
+    return sorted({following, first_word + sentences * SENTENCE_WORDS})
 
 
 class Voice:
