@@ -130,7 +130,7 @@ async def measure(
         store = await stack.enter_async_context(aclosing(open_store(database_url)))
         items = record(hours)
         await _fill(store, items)
-        settings = {"DATABASE_URL": database_url, "MAX_STREAMS": str(readers)}
+        settings = {"DATABASE_URL": database_url, "MAX_STREAMS": str(2 * readers)}
         child, url = await stack.enter_async_context(served(folder, settings))
         http = await stack.enter_async_context(_client())
         all_readers = [Reader() for _ in range(readers)]
