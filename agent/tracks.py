@@ -254,10 +254,10 @@ class Tracks:
     async def _watch(self) -> None:
         """Find out who is received and who is not, until the end."""
         while True:
-            self._look_now.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(RECEPTION_SECONDS):
                     await self._look_now.wait()
+            self._look_now.clear()
             for track in list(self._running.values()):
                 await self._look_after(track)
 
