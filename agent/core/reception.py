@@ -83,7 +83,7 @@ class Reception:
         self._follow_lag(last.arrivals, arrivals)
         missing = self._follow_concealment(last, report)
         if missing is None and older is not None and self._since is None:
-            missing = self._torn(older, report)
+            missing = self._torn(older, last, report)
         if missing is not None:
             self._last_but_one = None  # what was lost before is told
         return missing
@@ -122,13 +122,10 @@ class Reception:
             return self._began - self._media_delay
         return self._last.at - self._last.arrivals.last_packet_seconds - self._media_delay
 
-    def _torn(self, older: _Report, newest: _Report) -> tuple[float, float] | None:
+    def _torn(self, older: _Report, between: _Report, newest: _Report) -> tuple[float, float] | None:
         """Packets lost on end about the report between: counted before it, made up for after it."""
-        between = self._last_but_one
         concealed = newest.arrivals.concealed_seconds - older.arrivals.concealed_seconds
-        if between is None or concealed <= NOISE_SECONDS:
-            return None
-        if _lost_on_end(older.arrivals, newest.arrivals) < LOST_ON_END:
+        if concealed <= NOISE_SECONDS or _lost_on_end(older.arrivals, newest.arrivals) < LOST_ON_END:
             return None
         return self._told((older.at + between.at) / 2, (between.at + newest.at) / 2)
 
