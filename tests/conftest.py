@@ -175,8 +175,8 @@ def postgres_url(postgres_server: Postgres) -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of each kind."""
+    """An empty database of each kind; the folder of a file is not there yet."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/record.db"
+        return f"sqlite:///{tmp_path}/new folder/record.db"
     found: str = request.getfixturevalue("postgres_url")
     return found

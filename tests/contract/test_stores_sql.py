@@ -20,18 +20,8 @@ from agent.store import open_store
 from agent.store.memory import MemoryStore
 from agent.store.protocol import Stored
 from agent.store.sql import SqlStore
+from tests.conftest import ROOT
 from tests.contract.record import END, STARTED, segment
-
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of each kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/new folder/record.db"
-    found: str = request.getfixturevalue("postgres_url")
-    return found
 
 
 @pytest.fixture
