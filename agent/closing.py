@@ -6,7 +6,7 @@ from datetime import datetime
 
 from agent.clock import timestamp
 from agent.core.model import End, Item
-from agent.core.succession import Marks, Unheard, latest_ends
+from agent.core.succession import Marks, Unheard, stored_spans
 from agent.core.windows import TranscriptBuffer
 from agent.settings import Settings
 from agent.store.protocol import Opened, Store, Stored
@@ -25,9 +25,9 @@ async def close_session(store: Store, settings: Settings, left: Abandoned, gone:
     gone_at = (gone - datetime.fromisoformat(left.started_at)).total_seconds()
     opened = await store.open_session(left.room, session, left.started_at)
     segments = [segment for _, segment in await store.segments(session)]
-    settled = [(one.track_sid, one.end) for one in segments]
-    settled += [(one.track_sid, one.end) for _, one in await store.gaps(session)]
-    gaps = Unheard(opened.marks, latest_ends(settled), {}, gone_at).rest(everybody=True)
+    known_gaps = [gap for _, gap in await store.gaps(session)]
+    unheard = Unheard(opened.marks, stored_spans([*segments, *known_gaps]), {}, gone_at)
+    gaps = [*unheard.holes, *unheard.rest(everybody=True)]
     buffer = TranscriptBuffer(settings.window_seconds, settings.window_overlap_seconds)
     buffer.restore(segments, [window for _, window in await store.windows(session)])
     windows = buffer.close()

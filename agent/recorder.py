@@ -64,10 +64,9 @@ class Begun:
     gaps: tuple[Gap, ...] = ()
 
     @property
-    def settled(self) -> list[tuple[str, float]]:
-        """Track and end (room time) of all that was said or is known to be missing."""
-        said = [(one.track_sid, one.end) for one in self.segments]
-        return said + [(one.track_sid, one.end) for one in self.gaps]
+    def settled(self) -> tuple[Segment | Gap, ...]:
+        """All that was said or is known to be missing."""
+        return *self.segments, *self.gaps
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from agent.clock import RoomClock, timestamp
 from agent.core.books import Books
 from agent.core.model import Accounting, Gap, Item, Reason, Segment, Speaker, State, Status, Window
 from agent.core.speakers import Speakers
-from agent.core.succession import Marks, Unheard, latest_ends
+from agent.core.succession import Marks, Unheard, stored_spans
 from agent.core.tally import Tally
 from agent.core.track import TrackMachine
 from agent.core.transcript import Transcript
@@ -382,9 +382,9 @@ class Session:
         self._books.take_over(opened.accounting)
         self._speakers.know(opened.speakers)
         self._buffer.restore(begun.segments, begun.windows)
-        self._unheard = Unheard(opened.marks, latest_ends(begun.settled), self._present, self._unheard.began)
+        self._unheard = Unheard(opened.marks, stored_spans(begun.settled), self._present, self._unheard.began)
         running = [(machine.track_sid, machine.speaker) for machine in self._tracks.machines()]
-        for gap in self._unheard.begun(running):
+        for gap in (*self._unheard.holes, *self._unheard.begun(running)):
             self._take(gap)
 
     def _take_in(self, items: Sequence[Item]) -> None:

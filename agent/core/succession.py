@@ -2,18 +2,27 @@
 
 With each beat a transcriber keeps a mark of every track it hears: up to where its speech is settled (stored,
 or silence). The successor writes a gap from there to its own first frame of that track, so whatever
-the predecessor had heard and not stored is inside. Somebody who was muted then and is muted now was silent.
+the predecessor had heard and not stored is inside; what is stored behind the mark is cut out of it.
+Somebody who was muted then and is muted now was silent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from agent.core.model import Gap, Reason, Speaker
+from agent.core.model import Gap, Reason, Segment, Speaker
+
+Span = tuple[float, float]
+"""From, to; room time."""
 
 LEAST_GAP_SECONDS = 0.05
 """A frame's length: less is no gap."""
+LEAST_HOLE_SECONDS = 0.8
+"""Less between the words of two stored items hides no utterance: that has a pause of 0.35 s on either side.
+
+More than the pre-roll, which is what usually lies between a mark and the first word stored after it.
+"""
 JOINING_SECONDS = 1.0
 """Whoever comes just before the first transcriber is heard as soon as one who comes just after: no gap."""
 
@@ -44,16 +53,26 @@ class Unheard:
     """What nobody has heard when a transcriber begins; it shrinks as people are heard again."""
 
     def __init__(
-        self, marks: Marks | None, settled: Mapping[str, float], present: Mapping[str, float], now: float
+        self,
+        marks: Marks | None,
+        settled: Mapping[str, Sequence[Span]],
+        present: Mapping[str, float],
+        now: float,
     ) -> None:
         """
-        `marks` are the predecessor's, None when there was none. `settled`: track sid -> end of its last
-        stored segment or gap. `present`: track sid -> when its participant joined, of the tracks that are in
+        `marks` are the predecessor's, None when there was none. `settled`: track sid -> where its stored
+        segments and gaps lie. `present`: track sid -> when its participant joined, of the tracks that are in
         the room already. `now`: when this transcriber begins. All room time.
         """
-        self._marks = {
-            mark.track_sid: _settled(mark, settled) for mark in (marks.tracks if marks is not None else ())
-        }
+        self._marks: dict[str, Mark] = {}
+        self.holes: list[Gap] = []
+        """What lies between the mark and what is stored behind it: answers may come out of order."""
+        for mark in marks.tracks if marks is not None else ():
+            until, holes = _passed(mark.until, settled.get(mark.track_sid, ()))
+            self._marks[mark.track_sid] = replace(mark, until=until)
+            self.holes += [
+                Gap(mark.speaker, mark.track_sid, *hole, Reason.TRANSCRIBER_LOST) for hole in holes
+            ]
         since = marks.at if marks is not None else 0.0
         least = 0.0 if marks is not None else JOINING_SECONDS
         here = {sid: max(joined, since, 0.0) for sid, joined in present.items()}
@@ -120,15 +139,19 @@ class Unheard:
         return self._marks.pop(track_sid)
 
 
-def latest_ends(spans: Sequence[tuple[str, float]]) -> dict[str, float]:
-    """Track sid -> its latest end, of (track sid, end)."""
-    ends: dict[str, float] = {}
-    for sid, end in spans:
-        ends[sid] = max(end, ends.get(sid, end))
-    return ends
+def stored_spans(items: Iterable[Segment | Gap]) -> dict[str, list[Span]]:
+    """Track sid -> where its items lie."""
+    spans: dict[str, list[Span]] = {}
+    for item in items:
+        spans.setdefault(item.track_sid, []).append((item.start, item.end))
+    return spans
 
 
-def _settled(mark: Mark, settled: Mapping[str, float]) -> Mark:
-    """The mark, moved on to the end of what was stored after it was made."""
-    until = max(mark.until, settled.get(mark.track_sid, mark.until))
-    return Mark(mark.speaker, mark.track_sid, until, mark.muted, mark.ended)
+def _passed(until: float, stored: Sequence[Span]) -> tuple[float, list[Span]]:
+    """Where the last of what is stored behind `until` ends, and what is left out before that."""
+    holes = []
+    for start, end in sorted(stored):
+        if end > until and start - until >= LEAST_HOLE_SECONDS:
+            holes.append((until, start))
+        until = max(until, end)
+    return until, holes

@@ -13,6 +13,7 @@ from livekit import api
 
 from agent.errors import LocalPartError
 from bench.faults.priority import prefer
+from bench.faults.recognizer import counted
 from bench.faults.row import Disturbance, FaultAbsent
 from bench.faults.scene import MID_WORD_SECONDS, Scene
 from bench.faults.site import Site, kill_tree, registered
@@ -21,6 +22,8 @@ from local.child import Child
 from local.ready import tail
 
 NO_WORKER_SECONDS = 6.0
+OVERTAKEN_SECONDS = 5.0
+"""A sentence and its answer take less, and no answer is overdue for so long that it is asked for again."""
 STEADY_SECONDS = 2.0
 """A roll-out lets a new worker be ready for so long before it stops the next old one."""
 SERVER_AWAY_SECONDS = 2.0
@@ -66,6 +69,13 @@ async def job_killed(scene: Scene) -> Disturbance:
         raise FaultAbsent(f"the job of {scene.room} had ended by itself") from error
     at = time.time()
     return Disturbance(at, at)
+
+
+async def job_killed_with_answers_overdue(scene: Scene) -> Disturbance:
+    """Two commits are left unanswered, later ones are answered, then the job is killed."""
+    await counted(mute_commits=2)(scene)
+    await asyncio.sleep(OVERTAKEN_SECONDS)
+    return await job_killed(scene)
 
 
 async def host_killed(scene: Scene) -> Disturbance:

@@ -114,6 +114,12 @@ PEOPLE: Final = [
 HOSTS: Final = [
     Fault("job process killed", "hosts", hosts.job_killed, most_recover_seconds=8.0),
     Fault(
+        "job process killed while answers are overdue",
+        "hosts",
+        hosts.job_killed_with_answers_overdue,
+        most_recover_seconds=8.0,
+    ),
+    Fault(
         "worker host killed, a second worker is there",
         "hosts",
         hosts.host_killed,

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.model import Gap, Reason, Speaker
-from agent.core.succession import Mark, Marks, Unheard, latest_ends
+from agent.core.model import Gap, Reason, Segment, Speaker
+from agent.core.succession import LEAST_HOLE_SECONDS, Mark, Marks, Unheard, stored_spans
 
 ADA = Speaker("ada", "Ada", "interviewer", "interviewer")
 BOB = Speaker("bob", "Bob", "candidate", "candidate")
 LOST = Reason.TRANSCRIBER_LOST
+
+
+def said(track_sid: str, start: float, end: float) -> Segment:
+    """A stored final."""
+    speaker = Speaker("somebody")
+    return Segment(f"{track_sid}-{start}", 1, True, speaker, track_sid, "microphone", start, end, "words")
 
 
 def left(*tracks: Mark, at: float = 30.0) -> Marks:
@@ -28,9 +36,29 @@ def test_who_is_heard_again_was_unheard_since_the_mark() -> None:
 
 def test_what_was_stored_after_the_mark_is_no_part_of_the_gap() -> None:
     """A predecessor may store a segment after its last beat: its words are not missing."""
-    settled = latest_ends([("TR_a", 29.0), ("TR_a", 30.75), ("TR_b", 99.0), ("TR_a", 12.0)])
-    unheard = Unheard(left(Mark(ADA, "TR_a", 28.5)), settled, {}, now=36.0)
+    stored = [
+        said("TR_a", 29.0, 30.75),
+        said("TR_b", 98.0, 99.0),
+        Gap(ADA, "TR_a", 28.9, 29.0, LOST),
+        said("TR_a", 11.0, 12.0),
+    ]
+    unheard = Unheard(left(Mark(ADA, "TR_a", 28.5)), stored_spans(stored), {}, now=36.0)
+    assert unheard.holes == []
     assert unheard.begin("TR_a", "ada", muted=False) == (30.75, None)
+
+
+def test_an_utterance_that_later_ones_have_overtaken_is_in_a_gap() -> None:
+    """A recognizer left one out and answered the next two: its place is between what is stored."""
+    stored = stored_spans([said("TR_a", 13.4, 15.9), said("TR_a", 16.2, 19.75), said("TR_a", 5.0, 9.2)])
+    unheard = Unheard(left(Mark(ADA, "TR_a", 9.4), Mark(BOB, "TR_b", 30.0)), stored, {}, now=36.0)
+    assert unheard.holes == [Gap(ADA, "TR_a", 9.4, 13.4, LOST)]
+    assert unheard.begin("TR_a", "ada", muted=False) == (19.75, None)
+
+
+def test_the_preroll_of_what_was_stored_after_the_mark_is_no_hole() -> None:
+    """The mark is where the audio of an utterance begins, half a second before its first word."""
+    unheard = Unheard(left(Mark(ADA, "TR_a", 28.5)), stored_spans([said("TR_a", 29.2, 30)]), {}, now=36.0)
+    assert unheard.holes == []
 
 
 def test_who_has_left_meanwhile_has_a_gap_all_the_same() -> None:
@@ -86,27 +114,46 @@ def test_who_comes_after_the_beginning_misses_nothing() -> None:
 
 def test_marks_that_nobody_came_for_are_handed_on() -> None:
     """A successor that dies before people are back leaves what it was left."""
-    unheard = Unheard(left(Mark(ADA, "TR_a", 28.5), Mark(BOB, "TR_b", 29.0)), {"TR_b": 29.5}, {}, now=36.0)
+    stored = stored_spans([said("TR_b", 29.1, 29.5)])
+    unheard = Unheard(left(Mark(ADA, "TR_a", 28.5), Mark(BOB, "TR_b", 29.0)), stored, {}, now=36.0)
     unheard.begin("TR_a", "ada", muted=False)
     assert unheard.marks == (Mark(BOB, "TR_b", 29.5),)
 
 
 tracks = st.dictionaries(st.sampled_from("abc"), st.floats(0, 30), max_size=3)
+spans = st.lists(st.tuples(st.floats(0, 30), st.floats(0, 5)), max_size=4)
 
 
-@given(tracks, tracks, st.lists(st.sampled_from("abc")), st.floats(30, 60))
-def test_every_mark_is_answered_once(
-    marked: dict[str, float], settled: dict[str, float], back: list[str], now: float
+@given(
+    tracks,
+    st.dictionaries(st.sampled_from("abc"), spans),
+    st.lists(st.sampled_from("abc")),
+    st.floats(36, 60),
+)
+def test_every_moment_since_the_mark_is_stored_or_in_one_gap(
+    marked: dict[str, float], lengths: dict[str, list[tuple[float, float]]], back: list[str], now: float
 ) -> None:
-    """Each track is either heard again from its mark on, or has a gap from there; never both."""
+    """Stored, or in a gap, or a pause too short for an utterance between two items; never in two gaps."""
     marks = Marks(30.0, tuple(Mark(Speaker(sid), sid, until) for sid, until in marked.items()))
-    unheard = Unheard(marks, settled, {}, now)
-    begun = [(sid, span) for sid in back if (span := unheard.begin(sid, sid, False)) is not None]
-    rest = [(gap.track_sid, (gap.start, gap.end)) for gap in unheard.rest()]
-    since = {sid: max(until, settled.get(sid, until)) for sid, until in marked.items()}
-    assert sorted(sid for sid, _ in begun) == sorted(marked.keys() & set(back))
-    assert {sid: span[0] for sid, span in [*begun, *rest]}.items() <= since.items()
-    assert {sid for sid, _ in rest} == {sid for sid in marked.keys() - set(back) if now - since[sid] >= 0.05}
+    stored = stored_spans(said(sid, at, at + long) for sid, some in lengths.items() for at, long in some)
+    unheard = Unheard(marks, stored, {}, now)
+    begun = [(sid, since, now) for sid in back if (since := begins(unheard, sid)) is not None]
+    rest = [(gap.track_sid, gap.start, gap.end) for gap in (*unheard.holes, *unheard.rest())]
+    for sid, until in marked.items():
+        gaps = sorted((start, end) for track, start, end in (*begun, *rest) if track == sid)
+        assert all(before[1] <= after[0] for before, after in itertools.pairwise(gaps))
+        at = until
+        for start, end in sorted([*gaps, *stored.get(sid, [])]):
+            assert start - at < LEAST_HOLE_SECONDS
+            at = max(at, end)
+        assert at == now
+        assert not any(min(end, b) - max(start, a) > 0 for start, end in gaps for a, b in stored.get(sid, []))
+
+
+def begins(unheard: Unheard, sid: str) -> float | None:
+    """Where the gap begins of a track that is heard again; None when it has none."""
+    span = unheard.begin(sid, sid, muted=False)
+    return None if span is None else span[0]
 
 
 def test_who_is_there_and_not_received_yet_is_waited_for() -> None:
