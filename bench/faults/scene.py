@@ -145,7 +145,7 @@ class Scene:
         for voice in self.voices.values():
             await voice.order("hush")
 
-    async def first_text(self) -> None:
+    async def first_text(self, seconds: float = FIRST_TEXT_SECONDS) -> None:
         """Text of everybody has come: all works.
 
         Raises:
@@ -155,7 +155,7 @@ class Scene:
         def all_read() -> bool:
             return set(self.voices) <= {final.speaker.identity for final in self.listener.finals}
 
-        await self.until(all_read, FIRST_TEXT_SECONDS, "text of everybody before the fault")
+        await self.until(all_read, seconds, "text of everybody before the fault")
 
     async def until(self, holds: Callable[[], bool], seconds: float, what: str) -> None:
         """Look again and again.

@@ -67,7 +67,7 @@ class Meetings:
         began = time.monotonic()
         async with Scene(self.site, meeting, meeting.name, folder) as scene:
             await scene.talk()
-            await scene.first_text()
+            await scene.first_text(meeting.patience_seconds)  # another room's fault may keep the recognizer
             self.scenes[number] = scene
             await self.storm.over_room(scene, time.monotonic() + talk_seconds)
             disturbance = await meeting.act(scene)
