@@ -24,7 +24,7 @@ from agent.store.engine import BEGIN_OPTION, switch_to_wal
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0006"
+HEAD = "0007"
 """Revision of the newest step."""
 
 _TURN = threading.Lock()
