@@ -181,12 +181,16 @@ async def test_a_session_whose_room_is_gone_is_closed(
 ) -> None:
     """What a dead transcriber left open gets its gaps, its windows and its end; it is fenced off."""
     await store.open_session(room, sid, STARTED)
-    await store.write(sid, 1, [Stored(1, segment("one two", 5.0)), Stored(2, segment("three", 21.0))])
+    said = [segment("one two", 5.0), segment("three", 20.5), segment("four", 24.0)]
+    await store.write(sid, 1, [Stored(seq, one) for seq, one in enumerate(said, start=1)])
     await store.beat(sid, 1, Marks(25.0, (Mark(ADA, "TR_1", 20.0), Mark(BOB, "TR_2", 20.0, muted=True))))
     gone = datetime.fromisoformat(STARTED) + timedelta(seconds=40)
     await close_session(another(), Settings(), Abandoned(room, sid, STARTED), gone)
-    items = [one.item for one in await store.items(sid, after=2)]
-    assert items[0] == Gap(ADA, "TR_1", 21.5, 40.0, Reason.TRANSCRIBER_LOST)
+    items = [one.item for one in await store.items(sid, after=3)]
+    assert items[:2] == [
+        Gap(ADA, "TR_1", 21.0, 24.0, Reason.TRANSCRIBER_LOST),
+        Gap(ADA, "TR_1", 24.5, 40.0, Reason.TRANSCRIBER_LOST),
+    ]
     assert [(one.window_id, one.complete) for one in items if isinstance(one, Window)] == [
         (0, True),
         (1, True),
@@ -194,7 +198,7 @@ async def test_a_session_whose_room_is_gone_is_closed(
     ]
     end = await store.end_of(sid)
     assert end is not None
-    assert (end.segments, end.words, end.windows, end.gaps) == (2, 3, 3, 1)
+    assert (end.segments, end.words, end.windows, end.gaps) == (3, 4, 3, 2)
     assert end.ended_at == "2026-11-25T10:00:40.250Z"
     assert await store.abandoned(0) == []
     with pytest.raises(SessionFenced):
