@@ -38,6 +38,10 @@ LEAVE_SECONDS = 1.5
 NOT_LEAVING = 1500
 """RPC error: the one who is asked has the room by right, or who asks is no transcriber."""
 
+GIVEN_BACK_SECONDS = 0.5
+"""Between a no and a yes to one track. LiveKit's client sends each from a task of its own: of two at once the
+yes may arrive first, and the no stands. A busy machine does that once in ten times."""
+
 _SOURCES = {
     rtc.TrackSource.SOURCE_MICROPHONE: "microphone",
     rtc.TrackSource.SOURCE_SCREENSHARE_AUDIO: "screen_share_audio",
@@ -60,8 +64,8 @@ class RoomEvents:
         self._room = room
         self._exclude_kinds = exclude_kinds
         self._exclude_sources = exclude_sources
-        self._silent: set[str] = set()
-        """Sids that had no audio at the last look; asked for when they have none at the next one either."""
+        self._silent: dict[str, int] = {}
+        """Sids that had no audio at the last look -> in how many looks in a row."""
         self._declined: set[str] = set()
         """Sids of those who do not want to be transcribed."""
         self._sid = ""
@@ -96,8 +100,9 @@ class RoomEvents:
     def look_again(self) -> None:
         """Ask anew for audio that should be here and is not; call now and then.
 
-        After a full reconnect LiveKit can take a track away that it has just given, or give one that it does
-        not know yet: then nothing more is told of it.
+        After a full reconnect LiveKit can take a track away that it has just given: asking brings it, and
+        disturbs nothing that is on its way. Or it gives one that its client does not know yet: then that must
+        be given back first. Nothing more is told of either, so the looks take turns.
         """
         silent = {
             publication.sid: publication
@@ -107,11 +112,20 @@ class RoomEvents:
             and self._wanted(publication, participant)
             and publication.sid not in self._declined
         }
-        for sid in silent.keys() & self._silent:
-            log.warning("asking anew for a track", extra={"action": "track_asked_anew", "track_sid": sid})
-            silent[sid].set_subscribed(False)
-            silent[sid].set_subscribed(True)
-        self._silent = set(silent) - self._silent
+        self._silent = {sid: self._silent.get(sid, 0) + 1 for sid in silent}
+        for sid, looks in self._silent.items():
+            if looks > 1:
+                log.warning("asking anew for a track", extra={"action": "track_asked_anew", "track_sid": sid})
+            if looks % 2:
+                silent[sid].set_subscribed(True)
+            else:
+                silent[sid].set_subscribed(False)
+                asyncio.get_running_loop().call_later(GIVEN_BACK_SECONDS, self._ask, silent[sid])
+
+    def _ask(self, publication: rtc.RemoteTrackPublication) -> None:
+        """For one that was given back, unless its participant has opted out since, or we listen no more."""
+        if self._callbacks and publication.sid not in self._declined:
+            publication.set_subscribed(True)
 
     def close(self) -> None:
         """Listen no more; safe to call twice."""
