@@ -33,7 +33,8 @@ QUEUE_SIZE = 10_000
 """Far more than a room can cause before the session reads; beyond it the session fails rather than lie."""
 
 LEAVE_METHOD = "transcriber.leave"
-"""RPC among transcribers. LiveKit tells of one that has joined only seconds later."""
+"""RPC among transcribers. LiveKit tells of one that has joined only seconds later, and of the room's new sid
+too: the payload is the one that the newcomer was given."""
 LEAVE_SECONDS = 1.5
 NOT_LEAVING = 1500
 """RPC error: the one who is asked has the room by right, or who asks is no transcriber."""
@@ -240,7 +241,8 @@ class RoomEvents:
             self._put(Superseded())
 
     async def _asked_to_leave(self, call: rtc.RpcInvocationData) -> str:
-        if not (self._renewed and call.caller_identity.startswith(TRANSCRIBER)):
+        renewed = self._renewed or call.payload not in ("", self._sid)
+        if not (renewed and call.caller_identity.startswith(TRANSCRIBER)):
             raise rtc.RpcError(NOT_LEAVING, "this transcriber stays")
         self._put(Superseded())
         return ""
@@ -267,7 +269,10 @@ async def _ask_to_leave(room: rtc.Room, identity: str) -> None:
     try:
         async with asyncio.timeout(LEAVE_SECONDS):
             await room.local_participant.perform_rpc(
-                destination_identity=identity, method=LEAVE_METHOD, payload="", response_timeout=LEAVE_SECONDS
+                destination_identity=identity,
+                method=LEAVE_METHOD,
+                payload=await room.sid,
+                response_timeout=LEAVE_SECONDS,
             )
     except (rtc.RpcError, TimeoutError) as exc:
         log.info(

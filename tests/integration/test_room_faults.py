@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +17,9 @@ from livekit import rtc
 from livekit.rtc._proto import room_pb2
 
 from agent.core.model import Gap, Reason, State, Status
+from agent.core.speakers import TRANSCRIBER
+from agent.rtc.connect import connect
+from agent.rtc.room import ask_to_leave
 from local.livekit.server import LiveKitServer
 from local.marked_speech import WORD_SECONDS, Clip
 from local.speakers import participant_token
@@ -29,6 +33,7 @@ pytestmark = pytest.mark.live
 
 LOST = Status(State.DEGRADED, Reason.CONNECTION_LOST)
 LISTENING = Status(State.LISTENING)
+STAYS = "a transcriber that is here stays"
 
 
 @dataclass
@@ -183,6 +188,48 @@ async def test_server_stopped_and_started_again(tmp_path: Path) -> None:
             await anna.microphone.heard(timeout=10)
             await other.say(anna, range(200, 203))
             await other.all_written()
+
+
+async def agrees_to_leave(own: Breakable, identity: str, caplog: pytest.LogCaptureFixture) -> bool:
+    """What the transcriber does when `identity` asks it, in the room, to leave."""
+    keys, room = own.room.livekit, rtc.Room()
+    token = participant_token(
+        keys.api_key, keys.api_secret, room=own.room.room, identity=identity, kind="agent"
+    )
+    asked = own.room.transcriber_room.local_participant.identity
+    await connect(room, keys.url, token)
+    caplog.clear()
+    try:
+        await own.room.eventually(lambda: asked in room.remote_participants)
+        await ask_to_leave(room)
+    finally:
+        await room.disconnect()
+    refusals = [one.__dict__["detail"] for one in caplog.records if one.message == STAYS]
+    assert set(refusals) <= {"this transcriber stays"}, "neither yes nor no"
+    return not refusals
+
+
+@pytest.mark.timeout(90)
+async def test_leaves_for_a_transcriber_and_only_after_a_restart(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who has the room by right stays whoever asks, and nobody but a transcriber can send one away."""
+    caplog.set_level(logging.INFO, "agent.rtc.room")
+    async with breakable(tmp_path) as own:
+        await own.room.join("anna", role="interviewer")
+        await recorded(own.room, lambda one: LISTENING in one.statuses, timeout=10)
+        assert not await agrees_to_leave(own, f"{TRANSCRIBER}2", caplog), "the server was not restarted"
+        await own.server.stop()
+        await own.server.start()
+        await recorded(own.room, lost_and_found, timeout=30)
+        await own.room.eventually(lambda: "anna" in own.room.transcriber_room.remote_participants)
+        for identity in ("ben", f"not-{TRANSCRIBER}2", TRANSCRIBER.removesuffix("-")):
+            assert not await agrees_to_leave(own, identity, caplog)
+        assert not own.room.running.done()
+        assert await agrees_to_leave(own, f"{TRANSCRIBER}2", caplog)
+        await own.room.ended()
+        (*_, last) = (await record_of(own.room)).statuses
+        assert (last.state, last.reason) == (State.STOPPED, Reason.TRANSCRIBER_LOST)
 
 
 async def test_server_that_hangs_for_seconds(tmp_path: Path) -> None:
