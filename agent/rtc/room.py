@@ -39,9 +39,9 @@ LEAVE_SECONDS = 1.5
 NOT_LEAVING = 1500
 """RPC error: the one who is asked has the room by right, or who asks is no transcriber."""
 
-GIVEN_BACK_SECONDS = 0.5
-"""Between a no and a yes to one track. LiveKit's client sends each from a task of its own: of two at once the
-yes may arrive first, and the no stands. A busy machine does that once in ten times."""
+SAY_AGAIN_SECONDS = 0.5
+"""After a no to a track. LiveKit's client sends every yes and no from a task of its own: of two at once the
+first may arrive last, and stands. A busy machine does that once in ten times."""
 
 _SOURCES = {
     rtc.TrackSource.SOURCE_MICROPHONE: "microphone",
@@ -121,12 +121,16 @@ class RoomEvents:
                 silent[sid].set_subscribed(True)
             else:
                 silent[sid].set_subscribed(False)
-                asyncio.get_running_loop().call_later(GIVEN_BACK_SECONDS, self._ask, silent[sid])
+                self._say_again(silent[sid])
 
-    def _ask(self, publication: rtc.RemoteTrackPublication) -> None:
-        """For one that was given back, unless its participant has opted out since, or we listen no more."""
-        if self._callbacks and publication.sid not in self._declined:
-            publication.set_subscribed(True)
+    def _say_again(self, publication: rtc.RemoteTrackPublication) -> None:
+        """Say what holds for a track then, when what was said before cannot overtake it any more."""
+
+        def say() -> None:
+            if self._callbacks:
+                publication.set_subscribed(publication.sid not in self._declined)
+
+        asyncio.get_running_loop().call_later(SAY_AGAIN_SECONDS, say)
 
     def close(self) -> None:
         """Listen no more; safe to call twice."""
@@ -158,6 +162,7 @@ class RoomEvents:
     def _decline(self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant) -> None:
         self._declined.add(publication.sid)
         publication.set_subscribed(False)
+        self._say_again(publication)
         self._put(
             TrackDeclined(
                 track_sid=publication.sid,

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from local.child import kept
@@ -69,7 +69,8 @@ class Process:
     def kill(self) -> None:
         """End it without a word to anybody, with all it has started."""
         if self._process.returncode is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # killed before, and not waited for yet
+                os.killpg(self._process.pid, signal.SIGKILL)
 
 
 @asynccontextmanager

@@ -79,12 +79,15 @@ async def test_who_opts_out_is_not_heard_and_may_change_that(livekit: LiveKit, t
 
         await change(room, "false")
         await room.eventually(lambda: told(room)[-1] == (State.STOPPED, Reason.OPTED_OUT))
+        (publication,) = room.transcriber_room.remote_participants["anna"].track_publications.values()
+        publication.set_subscribed(True)  # the yes from before, overtaken on its way
         audio = room.stats()["audio_seconds"]
         await anna.say(marked(AFTER).pcm, 48_000)
         ben = await room.join("ben", role="interviewer")
         assert room.stats()["audio_seconds"] == audio
         await room.say(ben, LAST)
         await room.all_written()
+        assert publication.track is None
         await anna.leave()
         await room.eventually(lambda: len(opted_out(room)) == 2)
         room.check_words()
