@@ -136,6 +136,10 @@ class Stage:
             self.now = max(self.now, arrival)
             self.act(lambda p=pcm, x=level, v=probabilities: self.machine.heard(p, x, v, self.now))  # type: ignore[misc]
 
+    def wait(self, seconds: float) -> None:
+        """No frame comes for so long."""
+        self._run_until(self.now + seconds)
+
     def _frames(self) -> list[tuple[float, bytes, float, list[float]]]:
         samples = round(self.plot.seconds * SAMPLE_RATE)
         audio = audio_of(self.plot.words, samples)

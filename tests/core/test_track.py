@@ -359,11 +359,14 @@ def test_stall_is_a_gap_and_what_follows_lies_after_it() -> None:
 
 
 def test_speech_whose_frames_stay_away_is_committed() -> None:
-    """The text does not wait until the network is back."""
-    stage = Stage(Plot(talk(1, 1.6, 30.5), 31, stalls=[(2, 27)]))
-    stage.play_until_end()
-    assert stage.told == {1: 1, 2: 1}
-    assert stage.statuses == []
+    """The text does not wait until the network is back, or the track is unmuted."""
+    for mutes in [], [(2, 60)]:
+        stage = Stage(Plot(talk(1, 1.6), 2.05, mutes=mutes))
+        stage.play_until_end()
+        assert not stage.told
+        stage.wait(1.5)
+        assert stage.told == {1: 1, 2: 1}
+        assert stage.statuses == []
 
 
 def test_busy_loop_changes_nothing() -> None:
