@@ -214,7 +214,7 @@ def _status(at: float, state: State, speaker: str = "") -> Received:
 
 
 def test_trouble_and_its_end_are_read_from_statuses() -> None:
-    """Before the fault nothing counts; each speaker, and the room, has a state of its own."""
+    """What was told before the fault is none of its; each speaker, and the room, has a state of its own."""
     messages = [
         _status(90.0, State.DEGRADED),
         _status(101.5, State.DEGRADED, "anna"),
@@ -222,12 +222,15 @@ def test_trouble_and_its_end_are_read_from_statuses() -> None:
         _status(103.0, State.LISTENING, "anna"),
     ]
     assert told_trouble(messages, [], 100.0) == (1.5, ["the room"])
-    assert told_trouble(messages, [], 103.0) == (None, [])
+    assert told_trouble(messages, [], 103.0) == (None, ["the room"])
     assert told_trouble([], [], 0.0) == (None, [])
     next_life = Received(104.0, "agent", True, Envelope("room", "RM_2", 1, Status(State.LISTENING)))
     assert told_trouble([*messages, next_life], [], 100.0) == (1.5, [])
     asked = [Envelope("room", "RM_1", 9, Status(State.LISTENING))]  # from a successor, before it was heard
     assert told_trouble(messages, asked, 100.0) == (1.5, [])
+    stopped = [Envelope("room", "RM_1", 8, Status(State.STOPPED))]  # missed; its successor was heard
+    heard = [*messages, Received(104.0, "agent", True, asked[0])]
+    assert told_trouble(heard, stopped, 105.0) == (None, [])
 
 
 def test_what_a_listener_got_is_counted_for_each_life_of_the_room() -> None:

@@ -113,26 +113,25 @@ def told_trouble(
 
     `asked`: what the listener missed and got by asking for history.
     """
-    first: float | None = None
-    troubled: dict[str, bool] = {}
-    lives = list(dict.fromkeys(message.envelope.session for message in messages))
+    told = [
+        message.arrived_at_wall - began
+        for message in messages
+        if isinstance(message.item, Status)
+        and message.item.state is not State.LISTENING
+        and message.arrived_at_wall >= began
+    ]
+    newest: dict[str, tuple[int, Status]] = {}
     latest = 0
-    for message in messages:
-        if not isinstance(message.item, Status) or message.arrived_at_wall < began:
-            continue
-        trouble = message.item.state is not State.LISTENING
-        if trouble and first is None:
-            first = message.arrived_at_wall - began
-        seq = message.envelope.seq or latest
+    for one in (*(message.envelope for message in messages), *asked):
         # an earlier life may have ended in trouble, and the word of one that leaves may come late
-        if message.envelope.session == lives[-1] and seq >= latest:
-            latest = seq
-            troubled[message.item.speaker.label if message.item.speaker else "the room"] = trouble
-    for one in sorted(asked, key=lambda one: one.seq or 0):
-        if isinstance(one.item, Status) and one.session == lives[-1] and (one.seq or 0) >= latest:
+        if isinstance(one.item, Status) and one.session == messages[-1].envelope.session:
+            seq = one.seq or latest
+            latest = max(latest, seq)
             whom = one.item.speaker.label if one.item.speaker else "the room"
-            troubled[whom] = one.item.state is not State.LISTENING
-    return first, sorted(whom for whom, trouble in troubled.items() if trouble)
+            if whom not in newest or seq >= newest[whom][0]:
+                newest[whom] = seq, one.item
+    still = [whom for whom, (_, status) in newest.items() if status.state is not State.LISTENING]
+    return min(told, default=None), sorted(still)
 
 
 def final_words(segments: Iterable[Segment], zero: float) -> list[WrittenWord]:
