@@ -60,6 +60,10 @@ class Frames(Protocol):
         """Frames (PCM16 mono 16 kHz, about 50 ms) in order, until the track ends."""
         ...
 
+    async def is_over(self) -> bool:
+        """True when what comes from now on is another track's."""
+        ...
+
     async def aclose(self) -> None:
         """Receive no more; safe to call twice."""
         ...
@@ -140,6 +144,8 @@ class TrackTask:
     async def _listen(self) -> None:
         try:
             async for pcm in self._audio:
+                if self._gone.is_set() and await self._audio.is_over():
+                    break
                 if self._unheard_since is not None:
                     self._heard_again(len(pcm) / 2 / SAMPLE_RATE)
                 HEARD.inc(len(pcm) / 2 / SAMPLE_RATE)
@@ -166,7 +172,8 @@ class TrackTask:
             await asyncio.wait([listener], timeout=CLOSE_SECONDS)
         self._ended_at = self._clock.now()
         if self._ended_at - self._heard_at < FRAMES_STOPPED_SECONDS:
-            self._cut_at = self._heard_at - MEDIA_DELAY_SECONDS  # what was on its way then, nobody has heard
+            timeline = self.machine.timeline
+            self._cut_at = timeline.end_time(timeline.heard)  # what was on its way then, nobody has heard
         self._heard_again()
         if not self.machine.finished:
             self._carry_out(self.machine.ended(self._ended_at))

@@ -41,10 +41,14 @@ class TrackAudio:
             frame_size_ms=FRAME_MS,
             capacity=QUEUE_FRAMES,
         )
+        self._source: int | None = None
+        """SSRC of the track's packets."""
         self._take_only_its_own_events()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for event in self._stream:
+            if self._source is None and (report := await self._report()) is not None:
+                self._source = report.stream.ssrc
             yield bytes(event.frame.data)
         # The stream stops at the track's end even when frames still wait in its queue: the last words.
         waiting = self._stream._queue._queue
@@ -67,6 +71,21 @@ class TrackAudio:
 
     async def arrivals(self) -> Arrivals | None:
         """What has arrived of the track so far; None when LiveKit does not tell (the track is over)."""
+        report = await self._report()
+        return None if report is None or self._is_foreign(report) else _arrivals(report)
+
+    async def is_over(self) -> bool:
+        """True when what comes from now on is another track's, perhaps another person's.
+
+        LiveKit gives the receiver of a track that has ended to the next one, and our stream hangs on it.
+        """
+        report = await self._report()
+        return report is not None and self._is_foreign(report)
+
+    def _is_foreign(self, report: stats_pb2.RtcStats.InboundRtp) -> bool:
+        return self._source not in (None, report.stream.ssrc)
+
+    async def _report(self) -> stats_pb2.RtcStats.InboundRtp | None:
         request = ffi_pb2.FfiRequest()
         request.get_stats.track_handle = self._track._ffi_handle.handle
         events = FfiClient.instance.queue
@@ -81,7 +100,8 @@ class TrackAudio:
             events.unsubscribe(queue)
         for report in reply.get_stats.stats:
             if report.WhichOneof("stats") == "inbound_rtp":
-                return _arrivals(report.inbound_rtp)
+                inbound: stats_pb2.RtcStats.InboundRtp = report.inbound_rtp
+                return inbound
         return None
 
     async def aclose(self) -> None:

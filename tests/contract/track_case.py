@@ -187,6 +187,10 @@ class PacedFrames:
             frame = self._pcm[(count - 1) * FRAME_BYTES : count * FRAME_BYTES]
             yield frame.ljust(FRAME_BYTES, b"\0")
 
+    async def is_over(self) -> bool:
+        """It has no receiver that another track could get."""
+        return False
+
     async def aclose(self) -> None:
         """Nothing is held."""
 
