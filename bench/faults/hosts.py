@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 
 from livekit import api
 
@@ -41,15 +41,20 @@ def job_of(site: Site, room: str) -> tuple[Child, int]:
     """
     found: tuple[Child, int] | None = None
     latest = ""
-    for worker in (*site.workers, *site.retired):
-        for line in worker.log_file.read_text(errors="replace").splitlines():
-            entry = _entry(line)
-            started = entry.get("action") == "session_started" and entry.get("room") == room
-            if started and entry.get("time", "") > latest:
-                latest, found = entry["time"], (worker, int(entry["pid"]))
+    for worker, entry in _entries(site, room):
+        if entry.get("action") == "session_started" and entry["time"] > latest:
+            latest, found = entry["time"], (worker, int(entry["pid"]))
     if found is None:
         raise FaultAbsent(f"no worker says that it has {room}")
     return found
+
+
+def _entries(site: Site, room: str) -> Iterator[tuple[Child, dict[str, str]]]:
+    """What the logs of all workers say of a room, each worker's in order."""
+    for worker in (*site.workers, *site.retired):
+        for line in worker.log_file.read_text(errors="replace").splitlines():
+            if (entry := _entry(line)).get("room") == room:
+                yield worker, entry
 
 
 def _entry(line: str) -> dict[str, str]:
@@ -147,23 +152,29 @@ async def asked_twice(scene: Scene) -> Disturbance:
     livekit = scene.site.livekit
     async with api.LiveKitAPI(livekit.url, livekit.api_key, livekit.api_secret) as lk:
         at = time.time()
+        before = _jobs_decided(scene)
         await lk.agent_dispatch.create_dispatch(api.CreateAgentDispatchRequest(room=scene.room))
-        await _agents(lk, scene, lambda count: count > 1)
-        await _agents(lk, scene, lambda count: count == 1)
+        await scene.until(
+            lambda: _jobs_decided(scene) > before, scene.fault.patience_seconds, "sign of the second job"
+        )
+        give_up = time.monotonic() + scene.fault.patience_seconds
+        while (count := await _agents(lk, scene.room)) != 1:
+            if time.monotonic() > give_up:
+                raise LocalPartError(f"{count} transcribers are in the room")
+            await asyncio.sleep(0.1)
     return Disturbance(at, at)
 
 
-async def _agents(lk: api.LiveKitAPI, scene: Scene, right: Callable[[int], bool]) -> None:
-    """Wait until the number of transcribers in the room is right."""
-    give_up = time.monotonic() + scene.fault.patience_seconds
-    while True:
-        people = await lk.room.list_participants(api.ListParticipantsRequest(room=scene.room))
-        agents = [one for one in people.participants if one.kind == api.ParticipantInfo.Kind.AGENT]
-        if right(len(agents)):
-            return
-        if time.monotonic() > give_up:
-            raise LocalPartError(f"{len(agents)} transcribers are in the room")
-        await asyncio.sleep(0.1)
+def _jobs_decided(scene: Scene) -> int:
+    """Jobs of the room that have taken it or left it to another; one may be there for an instant only."""
+    actions = [entry.get("action") for _, entry in _entries(scene.site, scene.room)]
+    return actions.count("room_taken") + actions.count("session_started")
+
+
+async def _agents(lk: api.LiveKitAPI, room: str) -> int:
+    """Transcribers in the room."""
+    people = await lk.room.list_participants(api.ListParticipantsRequest(room=room))
+    return sum(one.kind == api.ParticipantInfo.Kind.AGENT for one in people.participants)
 
 
 async def server_restarted(scene: Scene) -> Disturbance:
