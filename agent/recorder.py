@@ -62,6 +62,7 @@ class Begun:
     windows: tuple[Window, ...] = ()
     """The highest revision of each."""
     gaps: tuple[Gap, ...] = ()
+    statuses: tuple[Status, ...] = ()
 
     @property
     def settled(self) -> tuple[Segment | Gap, ...]:
@@ -245,6 +246,7 @@ class Recorder:
                 tuple(segment for _, segment in await self._store.segments(head.session)),
                 tuple(window for _, window in await self._store.windows(head.session)),
                 tuple(gap for _, gap in await self._store.gaps(head.session)),
+                tuple(status for _, status in await self._store.statuses(head.session)),
             )
         self._last_seq = opened.last_seq
         self._pending.opened(opened.epoch, opened.last_seq)

@@ -235,7 +235,7 @@ class Session:
                 extra={"action": "books_unbalanced", "track_sid": machine.track_sid, "samples": unaccounted},
             )
 
-    # ---- items
+    # ---- items, and time
 
     def _take(self, item: Segment | Gap | Status) -> None:
         """An item from a track."""
@@ -258,8 +258,6 @@ class Session:
             return  # another transcriber speaks now, or nobody is to
         for outbox in self._outboxes:
             outbox.put(outgoing)
-
-    # ---- time
 
     async def _keep_time(self) -> None:
         """Move windows, sums and the end of the meeting."""
@@ -383,7 +381,8 @@ class Session:
         self._speakers.know(opened.speakers)
         self._buffer.restore(begun.segments, begun.windows)
         self._unheard = Unheard(opened.marks, stored_spans(begun.settled), self._present, self._unheard.began)
-        running = [(machine.track_sid, machine.speaker) for machine in self._tracks.machines()]
+        self._tracks.know(begun.statuses)
+        running = ((machine.track_sid, machine.speaker) for machine in self._tracks.machines())
         for gap in (*self._unheard.holes, *self._unheard.begun(running)):
             self._take(gap)
 

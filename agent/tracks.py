@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -119,6 +119,10 @@ class Tracks:
     def busy(self) -> bool:
         """True while a track is received, something of one is awaited, or one may come back."""
         return bool(self._running or self._ending or self._outage.awaits_somebody)
+
+    def know(self, statuses: Iterable[Status]) -> None:
+        """What an earlier transcriber told of speakers, in order: a fault is taken back when one is heard."""
+        self._statuses.know(statuses)
 
     def machines(self) -> list[TrackMachine]:
         """Of all tracks that are not over."""

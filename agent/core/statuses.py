@@ -6,7 +6,7 @@ speaker takes it back with its first answer, or one that goes on at once.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 
 from agent.core.model import Speaker, State, Status
 
@@ -19,6 +19,16 @@ class Statuses:
     def __init__(self) -> None:
         self._faults: dict[Hashable, tuple[Speaker, Status]] = {}
         self._told: dict[str, Status] = {}
+
+    def know(self, statuses: Iterable[Status]) -> None:
+        """An earlier transcriber told these, in order: the fault that is left outlives it like a track."""
+        for status in statuses:
+            if status.speaker is None:
+                continue
+            if status.state is State.LISTENING:
+                self._told.pop(status.speaker.identity, None)
+            else:
+                self._told[status.speaker.identity] = status
 
     def told(self, speaker: Speaker) -> Status | None:
         """The fault that readers know of; None when all is well."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from agent.core.model import End, Gap, Segment, Window
+from agent.core.model import End, Gap, Segment, Status, Window
 from agent.core.supervision import Watched
 from agent.errors import SettingsError, StoreError
 from agent.store import open_store
@@ -54,6 +54,10 @@ class LateReader:
     async def gaps(self, session: str) -> list[tuple[int, Gap]]:
         """See `Reader.gaps`."""
         return await (await self._open()).gaps(session)
+
+    async def statuses(self, session: str) -> list[tuple[int, Status]]:
+        """See `Reader.statuses`."""
+        return await (await self._open()).statuses(session)
 
     async def end_of(self, session: str) -> End | None:
         """See `Reader.end_of`."""

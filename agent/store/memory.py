@@ -239,6 +239,10 @@ class MemoryStore(MemorySupervision, MemoryDeliveries):
         """See `Reader.gaps`."""
         return sorted(self._kept(session).of_type(Gap), key=lambda pair: (pair[1].start, pair[0]))
 
+    async def statuses(self, session: str) -> list[tuple[int, Status]]:
+        """See `Reader.statuses`."""
+        return sorted(self._kept(session).of_type(Status), key=lambda pair: pair[0])
+
     async def end_of(self, session: str) -> End | None:
         """See `Reader.end_of`."""
         kept = self._kept(session)

@@ -224,6 +224,10 @@ class Reader(Watching, Listing, Protocol):
         """Gaps in order of start (then of seq)."""
         ...
 
+    async def statuses(self, session: str) -> list[tuple[int, Status]]:
+        """Statuses in order of seq."""
+        ...
+
     async def end_of(self, session: str) -> End | None:
         """The session's end, None while it runs."""
         ...

@@ -327,6 +327,12 @@ async def read_gaps(db: AsyncConnection, session: str) -> list[tuple[int, Gap]]:
     return [(row["seq"], rows.gap_of(row)) for row in found.mappings()]
 
 
+async def read_statuses(db: AsyncConnection, session: str) -> list[tuple[int, Status]]:
+    """Statuses in order of seq."""
+    found = await db.execute(select(states).where(states.c.session == session).order_by(states.c.seq))
+    return [(row["seq"], rows.status_of(row)) for row in found.mappings()]
+
+
 async def read_end(db: AsyncConnection, session: str) -> End | None:
     """The last end of a session that does not run."""
     found = await db.execute(

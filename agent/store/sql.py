@@ -11,7 +11,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from agent.core.model import Accounting, End, Gap, Segment, Speaker, Window
+from agent.core.model import Accounting, End, Gap, Segment, Speaker, Status, Window
 from agent.core.succession import Marks
 from agent.core.supervision import Watched
 from agent.errors import SettingsError, StoreError
@@ -127,6 +127,10 @@ class SqlStore:
     async def gaps(self, session: str) -> list[tuple[int, Gap]]:
         """See `Reader.gaps`."""
         return await self._run(queries.read_gaps, clean_text(session))
+
+    async def statuses(self, session: str) -> list[tuple[int, Status]]:
+        """See `Reader.statuses`."""
+        return await self._run(queries.read_statuses, clean_text(session))
 
     async def end_of(self, session: str) -> End | None:
         """See `Reader.end_of`."""

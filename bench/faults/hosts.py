@@ -22,6 +22,8 @@ from local.child import Child
 from local.ready import tail
 
 NO_WORKER_SECONDS = 6.0
+TOLD_SECONDS = 4.0
+"""Trouble is told within 3 s."""
 OVERTAKEN_SECONDS = 5.0
 """A sentence and its answer take less, and no answer is overdue for so long that it is asked for again."""
 STEADY_SECONDS = 2.0
@@ -81,6 +83,15 @@ async def job_killed_with_answers_overdue(scene: Scene) -> Disturbance:
     await counted(mute_commits=2)(scene)
     await asyncio.sleep(OVERTAKEN_SECONDS)
     return await job_killed(scene)
+
+
+async def job_killed_in_trouble(scene: Scene) -> Disturbance:
+    """The recognizer is away and the room knows; the job is killed, then the recognizer is back."""
+    await scene.site.set_faults(drop_now=True, refuse_status=503)
+    await asyncio.sleep(TOLD_SECONDS)
+    killed = await job_killed(scene)
+    await scene.site.set_faults()
+    return killed
 
 
 async def host_killed(scene: Scene) -> Disturbance:

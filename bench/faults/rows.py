@@ -120,6 +120,12 @@ HOSTS: Final = [
         most_recover_seconds=8.0,
     ),
     Fault(
+        "job process killed while the recognizer is away",
+        "hosts",
+        hosts.job_killed_in_trouble,
+        most_recover_seconds=8.0,
+    ),
+    Fault(
         "worker host killed, a second worker is there",
         "hosts",
         hosts.host_killed,

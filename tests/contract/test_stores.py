@@ -189,6 +189,7 @@ async def test_unknown_sessions_read_as_empty(store: Store, room: str, sid: str)
     assert await store.segments(sid) == []
     assert await store.windows(sid) == []
     assert await store.gaps(sid) == []
+    assert await store.statuses(sid) == []
     assert await store.end_of(sid) is None
 
 

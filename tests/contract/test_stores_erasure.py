@@ -44,6 +44,7 @@ async def kept(store: Store, session: str) -> list[object]:
         *await store.segments(session),
         *await store.windows(session),
         *await store.gaps(session),
+        *await store.statuses(session),
         *filter(None, [await store.end_of(session)]),
     ]
 

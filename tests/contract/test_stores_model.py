@@ -182,6 +182,7 @@ class AnyCalls(RuleBasedStateMachine):
         assert self.run(self.store.segments(session, after)) == sorted(said, key=lambda p: (p[1].start, p[0]))
         assert self.run(self.store.windows(session)) == known.windows()
         assert self.run(self.store.gaps(session)) == sorted(known.of(Gap), key=lambda p: (p[1].start, p[0]))
+        assert self.run(self.store.statuses(session)) == sorted(known.of(Status), key=lambda p: p[0])
         ends = [end for _, end in known.of(End)]
         assert self.run(self.store.end_of(session)) == (ends[-1] if known.ended_at is not None else None)
 

@@ -74,3 +74,14 @@ def test_a_track_that_goes_on_takes_back_what_is_over() -> None:
     statuses.feed("screen", ANN, degraded())
     assert statuses.over("screen", ANN, heard=True) == listening()
     assert statuses.over("mic", ANN, heard=True) is None
+
+
+def test_a_successor_takes_back_what_was_told_before() -> None:
+    """The fault that is left of a speaker is known like that of an earlier track, and told once."""
+    statuses = Statuses()
+    room = Status(State.STOPPED, Reason.TRANSCRIBER_LOST)
+    statuses.know([degraded(BOB), listening(BOB), listening(ANN), stopped(), degraded(), room])
+    assert statuses.told(BOB) is None
+    assert statuses.told(ANN) == degraded()
+    assert statuses.feed("mic", ANN, degraded()) is None
+    assert statuses.feed("mic", ANN, listening()) == listening()
