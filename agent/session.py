@@ -193,6 +193,7 @@ class Session:
                 self._tracks.decline(track_sid, self._speaker_of(event))
             case happened.TrackEnded(track_sid):
                 self._tracks.end(track_sid)
+                self._unheard.gone(track_sid)
             case happened.TrackMuted(track_sid, muted):
                 self._tracks.mute(track_sid, muted)
             case happened.ParticipantLeft(identity, participant_sid):
@@ -308,7 +309,6 @@ class Session:
         marks = await self._tracks.finish(TAIL_SECONDS if self._closed else self._stop_tail_seconds)
         unknown = self._closed or self._lost_at is not None  # cut off: the meeting may go on without us
         if self._meeting_over or self._said_end or not (unknown or self._speaker_present()):
-            self._tell_unheard(everybody=True)
             self._say_end()
         else:
             self._record_windows(self._buffer.close())
@@ -324,10 +324,11 @@ class Session:
             await outbox.drain(FLUSH_SECONDS)
 
     def _say_end(self) -> None:
-        """Everything said so far is final: close the windows and say the end, once."""
+        """Everything said so far is final, or a gap: close the windows and say the end, once."""
         if self._said_end:
             return
         self._said_end = True
+        self._tell_unheard(everybody=True)
         self._record_windows(self._buffer.close())
         sums = self._accounting()
         for one in sums:

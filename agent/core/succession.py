@@ -96,6 +96,11 @@ class Unheard:
             return since, None
         return (since, self.began) if self.began - since >= LEAST_GAP_SECONDS else None
 
+    def gone(self, track_sid: str) -> None:
+        """A track with a mark has ended before it was received: the same person's next one may go on."""
+        if track_sid in self._marks:
+            self._present.pop(track_sid, None)
+
     def begun(self, tracks: Iterable[tuple[str, Speaker]]) -> list[Gap]:
         """The gaps of tracks (sid, speaker) that are received since `began`: what was left was told late."""
         gaps = []

@@ -89,6 +89,16 @@ def test_a_track_that_was_published_anew_goes_on() -> None:
     assert unheard.rest() == []
 
 
+def test_a_track_that_left_before_it_was_received_is_gone() -> None:
+    """Published anew at the very moment of the change: unheard since the mark, and told without the end."""
+    present = {"TR_a": 1.0, "TR_b": 1.0}
+    unheard = Unheard(left(Mark(ADA, "TR_a", 28.5), Mark(BOB, "TR_b", 29.0)), {}, present, now=36.0)
+    unheard.gone("TR_a")
+    unheard.gone("TR_b")
+    assert unheard.begin("TR_c", "ada", muted=False) == (28.5, None)
+    assert unheard.rest() == [Gap(BOB, "TR_b", 29.0, 36.0, LOST)]
+
+
 def test_two_tracks_of_one_person_keep_their_own_marks() -> None:
     """Microphone and screen share audio are not taken for each other."""
     marks = left(Mark(ADA, "TR_mic", 28.5), Mark(ADA, "TR_share", 20.0))
