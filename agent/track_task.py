@@ -34,6 +34,8 @@ FRAMES_STOPPED_SECONDS = 0.15
 """Without a frame for so long a track was over by itself."""
 MEDIA_DELAY_SECONDS = 0.05
 """From a speaker to our frame on one machine (tests/integration/test_speakers.py measures it)."""
+ON_ITS_WAY_SECONDS = 0.3
+"""By so much more than known, what was heard last may be old: a buffer that has grown is told of later."""
 
 
 def track_settings(settings: Settings) -> TrackSettings:
@@ -173,7 +175,8 @@ class TrackTask:
         self._ended_at = self._clock.now()
         if self._ended_at - self._heard_at < FRAMES_STOPPED_SECONDS:
             timeline = self.machine.timeline
-            self._cut_at = timeline.end_time(timeline.heard)  # what was on its way then, nobody has heard
+            # what was on its way then, nobody has heard
+            self._cut_at = timeline.end_time(timeline.heard) - ON_ITS_WAY_SECONDS
         self._heard_again()
         if not self.machine.finished:
             self._carry_out(self.machine.ended(self._ended_at))

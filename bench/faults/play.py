@@ -14,7 +14,7 @@ from livekit import rtc
 
 from agent.core.model import Segment
 from agent.errors import LocalPartError, StoreError
-from bench.faults.pressure import waited_seconds
+from bench.faults.pressure import Pressure
 from bench.faults.reading import ask_for_holes, read_record, received_words, told_trouble
 from bench.faults.row import Disturbance, Fault, Outcome
 from bench.faults.scene import AFTER_SECONDS, Scene
@@ -30,7 +30,7 @@ ROW_SECONDS: Final = 300.0
 
 async def play(site: Site, fault: Fault, room: str, folder: Path) -> Outcome:
     """What came of the row; an outcome with a `failure` when it could not be played to the end."""
-    began, waited = time.monotonic(), waited_seconds()
+    began, pressure = time.monotonic(), Pressure()
     try:
         async with asyncio.timeout(ROW_SECONDS):
             outcome = await _play(site, fault, room, folder, began)
@@ -45,10 +45,7 @@ async def play(site: Site, fault: Fault, room: str, folder: Path) -> Outcome:
         OSError,
     ) as error:
         return _failed(fault, began, f"{type(error).__name__}: {error}")
-    now = waited_seconds()
-    if waited is None or now is None:
-        return outcome
-    return replace(outcome, waited_share=(now - waited) / outcome.took_seconds)
+    return replace(outcome, waited_share=pressure.share())
 
 
 async def _play(site: Site, fault: Fault, room: str, folder: Path, began: float) -> Outcome:

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Final
 
 _PRESSURE: Final = Path("/proc/pressure/cpu")
 
 
-def waited_seconds() -> float | None:
+class Pressure:
+    """From its making on."""
+
+    def __init__(self) -> None:
+        self._began, self._waited = time.monotonic(), _waited_seconds()
+
+    def share(self) -> float | None:
+        """Share of the time in which something waited for a processor; None: not known."""
+        waited = _waited_seconds()
+        if waited is None or self._waited is None:
+            return None
+        return (waited - self._waited) / (time.monotonic() - self._began)
+
+
+def _waited_seconds() -> float | None:
     """Since the machine's start; None where the system does not tell (it is Linux that does)."""
     try:
         text = _PRESSURE.read_text()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +13,7 @@ import psutil
 
 from agent.errors import LocalPartError, StoreError
 from bench.faults.play import end, settle
+from bench.faults.pressure import Pressure
 from bench.faults.row import Disturbance, Fault, Outcome
 from bench.faults.scene import Scene
 from bench.faults.site import Site
@@ -50,7 +51,7 @@ class Meetings:
         folder = self.folder / f"{number}-{turn}"
         folder.mkdir()
         meeting = Fault(name, "soak", _calm, talk_seconds=talk_seconds + 110.0, patience_seconds=60.0)
-        began = time.monotonic()
+        began, pressure = time.monotonic(), Pressure()
         try:
             async with asyncio.timeout(talk_seconds + SETTLE_SECONDS + CLOSE_SECONDS):
                 outcome = await self._held(meeting, number, talk_seconds, folder)
@@ -59,9 +60,11 @@ class Meetings:
         except (LocalPartError, StoreError, aiohttp.ClientError, psutil.Error, OSError) as error:
             outcome = _broken_off(meeting, began, f"{type(error).__name__}: {error}")
         self.scenes.pop(number, None)
+        outcome = replace(outcome, waited_share=pressure.share())
         self.outcomes.append(outcome)
         words = f"{outcome.store.once} of {outcome.store.said} words once" if outcome.store else ""
-        self.storm.say(f"{name}: " + "; ".join([words, *outcome.broken]))
+        full = "" if outcome.waited_share is None else f"machine full {outcome.waited_share:.0%}"
+        self.storm.say(f"{name}: " + "; ".join(part for part in (words, full, *outcome.broken) if part))
 
     async def _held(self, meeting: Fault, number: int, talk_seconds: float, folder: Path) -> Outcome:
         began = time.monotonic()

@@ -90,6 +90,8 @@ def as_json(soak: Soak) -> dict[str, Any]:
                 "received": None if one.live is None else asdict(one.live),
                 "gap_seconds": round(one.gap_seconds, 3),
                 "lost_words": list(one.lost_words),
+                "machine_full_share": None if one.waited_share is None else round(one.waited_share, 3),
+                "voice_late_seconds": round(one.latest_seconds, 3),
                 "broken": one.broken,
             }
             for one in soak.outcomes

@@ -240,3 +240,33 @@ async def _sick_and_well(faults: Faults) -> tuple[Performance, Performance]:
             await began.wait()
             bob = group.create_task(perform(Case(), server=server, identity="bob"))
     return ann.result(), bob.result()
+
+
+@dataclass(frozen=True)
+class Leave:
+    """The transcriber leaves in the midst of talk."""
+
+    after: float
+    """Seconds of the talk."""
+    older: float
+    """By how many seconds the sound that comes is older than anybody knows."""
+
+    async def script(self, show: Performance) -> None:
+        """Leave, without waiting for what is on its way."""
+        await show.until(lambda: show.seconds >= self.after)
+        show.task.gone(0.0)
+
+
+async def test_a_transcriber_that_leaves(subtests: pytest.Subtests) -> None:
+    """Each word is told or left to the successor, however old the sound is that was heard last."""
+    leaves = [Leave(1.3 + 0.09 * step, older) for step in range(9) for older in (0.0, 0.3)]
+    shows = await perform_all([Case(script=leave.script) for leave in leaves])
+    for leave, show in zip(leaves, shows, strict=True):
+        with subtests.test(str(leave)):
+            assert isinstance(show, Performance), show
+            show.check_books()
+            mark = show.task.mark()
+            missing = set(show.missing())
+            for word in show.case.clip.words:
+                said_until = show.began + word.end - leave.older
+                assert word.text not in missing or said_until > mark.until - WORD_TIME_TOLERANCE, word
