@@ -78,7 +78,7 @@ class Session:
         self._model = model
         self._recognizer = recognizer
         self._store = store
-        self._publishers: set[str] = set()
+        self._publishers: set[str] = set()  # who has had a track, be it an earlier transcriber's
         self._transcript = Transcript()
         self._tally = Tally()
         self._books = Books()
@@ -130,9 +130,7 @@ class Session:
             hears=self._hears,
         )
         await self._transcribe()
-        log.info(
-            "session over", extra={"action": "session_over", "session": sid, "reason": self._stop_reason}
-        )
+        log.info("session over", extra={"action": "session_over", "reason": self._stop_reason})
 
     async def _transcribe(self) -> None:
         """From the first track to the last word; everything that runs belongs to one group."""
@@ -380,6 +378,7 @@ class Session:
         )
         self._books.take_over(opened.accounting)
         self._speakers.know(opened.speakers)
+        self._publishers.update(one.identity for one in opened.speakers)
         self._buffer.restore(begun.segments, begun.windows)
         self._unheard = Unheard(opened.marks, stored_spans(begun.settled), self._present, self._unheard.began)
         self._tracks.know(begun.statuses)

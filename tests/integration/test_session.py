@@ -282,3 +282,28 @@ async def test_second_transcriber_goes_on_with_the_windows_of_the_first(
         assert info is not None
         ((_, window),) = await first.store.windows(info.session)
         assert window.get_text(include_speakers=False).split() == [*first.said.words, *second.said.words]
+
+
+@pytest.mark.parametrize("ended", [False, True])
+async def test_a_successor_to_whom_nobody_is_left_says_the_end(
+    livekit: LiveKit, tmp_path: Path, ended: bool
+) -> None:
+    """Of the meeting that it took over, also when the one before had said it; a listener is no speaker."""
+    async with meeting(livekit, tmp_path, room="left behind") as first:
+        anna = await first.join("anna", role="interviewer")
+        await first.say(anna, range(5))
+        await first.all_written()
+        if ended:
+            await anna.leave()
+            await first.heard.wait_for(lambda message: isinstance(message.item, End), timeout=10)
+        first.transcriber.stop("the test goes on with another one")
+        await first.ended()
+        await anna.leave()
+        async with meeting(livekit, tmp_path, room="left behind") as second:
+            told = await second.heard.wait_for(lambda message: isinstance(message.item, End), timeout=10)
+            info = await second.store.find_session("left behind")
+        assert isinstance(told.item, End)
+        assert told.item.words == 5
+        assert all(sums.balanced for sums in told.item.accounting)
+        assert info is not None
+        assert info.ended_at is not None
