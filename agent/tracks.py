@@ -262,8 +262,11 @@ class Tracks:
                 async with asyncio.timeout(RECEPTION_SECONDS):
                     await self._look_now.wait()
             self._look_now.clear()
-            for track in list(self._running.values()):
-                await self._look_after(track)
+            await self._look_after_all()  # of its own: no name here keeps a track that is over
+
+    async def _look_after_all(self) -> None:
+        for track in list(self._running.values()):
+            await self._look_after(track)
 
     async def _look_after(self, track: _Track) -> None:
         if track.is_muted:

@@ -105,7 +105,12 @@ class TrackAudio:
         return None
 
     async def aclose(self) -> None:
-        """Release the native stream; bounded, because the native side is asked to confirm."""
+        """Release the native stream; bounded, because the native side is asked to confirm.
+
+        The room lets go of the track, too. LiveKit sees to that when it learns of the track's end before that
+        of its publication; else, once in some hundreds, the room would keep it until its own end.
+        """
+        self._track._set_room(None)
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._stream.aclose()

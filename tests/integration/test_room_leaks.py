@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import weakref
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -64,6 +65,18 @@ async def visits(room: Meeting, first: int, count: int) -> None:
     present = room.heard.room.remote_participants
     await room.eventually(lambda: not any(identity.startswith("guest") for identity in present))
     await room.eventually(lambda: not any(one.get_name().startswith("track ") for one in asyncio.all_tasks()))
+
+
+async def test_a_track_whose_publication_ends_first_is_let_go(livekit: LiveKit, tmp_path: Path) -> None:
+    """LiveKit takes its room off a track that it finds by its publication, and finds none there."""
+    async with meeting(livekit, tmp_path) as room:
+        anna = await room.join("anna")
+        publications = room.transcriber_room.remote_participants["anna"]._track_publications
+        await room.eventually(lambda: all(one.track is not None for one in publications.values()))
+        (track,) = [weakref.ref(one.track) for one in publications.values() if one.track is not None]
+        publications.clear()
+        await anna.leave()
+        await room.eventually(lambda: gc.collect() >= 0 and track() is None)
 
 
 @pytest.mark.timeout(900)
