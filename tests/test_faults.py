@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from agent.core.messages import Envelope
 from agent.core.model import Segment, Speaker, State, Status, Word
-from bench.faults.lanes import turns
+from bench.faults.lanes import ALONE, turns, waves
 from bench.faults.orders import Link, VoicePlan, read_plan, write_plan
 from bench.faults.pressure import read_total
 from bench.faults.reading import final_words, received_words, told_trouble
@@ -255,6 +255,15 @@ def test_every_row_is_played_once(lanes: int) -> None:
     parts = turns(ROWS, lanes)
     assert sorted(one.name for part in parts for one in part) == sorted(one.name for one in ROWS)
     assert all(len({one.site for one in part}) == 1 for part in parts)
+
+
+def test_rows_that_change_the_machine_s_network_are_played_alone() -> None:
+    """A voice on another site may speak through an interface of theirs, which goes when they do."""
+    parts = turns(ROWS, 2)
+    beside, *alone = waves(parts)
+    assert {part[0].site for part in beside}.isdisjoint(ALONE)
+    assert {part[0].site for (part,) in alone} == ALONE
+    assert len(beside) + len(alone) == len(parts)
 
 
 def test_a_voice_says_each_word_once_and_long_enough() -> None:

@@ -1,4 +1,4 @@
-"""Rows shared out to sites that run side by side; rows of one site take turns."""
+"""Rows shared out to sites that run side by side, or alone; rows of one site take turns."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from bench.faults.site import Site
 
 TURN_SECONDS: Final = 300.0
 """Talk of the rows that share a site, about: a site takes some seconds to start, and lanes end together."""
+ALONE: Final = frozenset({"far host"})
+"""Kinds of site whose network comes and goes: LiveKit's clients use every interface that the machine has."""
 
 Say = Callable[[str], None]
 
@@ -37,6 +39,12 @@ def turns(faults: Sequence[Fault], lanes: int) -> list[list[Fault]]:
     return sorted(parts, key=lambda part: -sum(one.talk_seconds for one in part))
 
 
+def waves(parts: Sequence[list[Fault]]) -> list[list[list[Fault]]]:
+    """What may be played side by side, then each part that wants the machine for itself."""
+    beside = [part for part in parts if part[0].site not in ALONE]
+    return [wave for wave in (beside, *([part] for part in parts if part[0].site in ALONE)) if wave]
+
+
 @dataclass(slots=True)
 class Lanes:
     """Plays rows, several at a time."""
@@ -49,16 +57,18 @@ class Lanes:
 
     async def play(self, faults: Sequence[Fault]) -> list[Outcome]:
         """The outcomes, in the order of `faults`."""
-        waiting = deque(turns(faults, self.count))
         outcomes: dict[str, Outcome] = {}
+        waiting: deque[list[Fault]] = deque()
 
         async def lane() -> None:
             while waiting:
                 await self._turn(waiting.popleft(), outcomes, len(faults))
 
-        async with asyncio.TaskGroup() as group:
-            for number in range(self.count):
-                group.create_task(lane(), name=f"lane {number}")
+        for wave in waves(turns(faults, self.count)):
+            waiting.extend(wave)
+            async with asyncio.TaskGroup() as group:
+                for number in range(self.count):
+                    group.create_task(lane(), name=f"lane {number}")
         return [outcomes[fault.name] for fault in faults]
 
     async def _turn(self, part: Sequence[Fault], outcomes: dict[str, Outcome], total: int) -> None:
