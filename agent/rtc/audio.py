@@ -108,7 +108,7 @@ class TrackAudio:
         """Release the native stream; bounded, because the native side is asked to confirm.
 
         The room lets go of the track, too. LiveKit sees to that when it learns of the track's end before that
-        of its publication; else, once in some hundreds, the room would keep it until its own end.
+        of its publication; else (one in about two thousand) the room would keep it until its own end.
         """
         self._track._set_room(None)
         try:
