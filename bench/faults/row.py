@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from agent.errors import LocalPartError
 from bench.faults.tally import Tally
@@ -107,6 +107,18 @@ class Outcome:
         if self.failure or self.store is None or self.live is None:
             return [self.failure or "the row broke off"]
         return [*self._broken_counts(self.store, self.live), *self._broken_times()]
+
+    def figures(self) -> dict[str, Any]:
+        """What the JSON files of the table and of the soak both tell."""
+        return {
+            "record": None if self.store is None else asdict(self.store),
+            "received": None if self.live is None else asdict(self.live),
+            "gap_seconds": round(self.gap_seconds, 3),
+            "machine_full_share": None if self.waited_share is None else round(self.waited_share, 3),
+            "voice_late_seconds": round(self.latest_seconds, 3),
+            "lost_words": list(self.lost_words),
+            "broken": self.broken,
+        }
 
     def _broken_counts(self, store: Tally, live: Tally) -> list[str]:
         counts = {

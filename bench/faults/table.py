@@ -103,21 +103,15 @@ def _row(outcome: Outcome) -> dict[str, Any]:
     fault = outcome.fault
     return {
         "fault": fault.name,
-        "record": None if outcome.store is None else asdict(outcome.store),
-        "received": None if outcome.live is None else asdict(outcome.live),
+        **outcome.figures(),
         "torn_words": outcome.torn,
         "segments_asked_for": outcome.asked,
-        "gap_seconds": round(outcome.gap_seconds, 3),
         "most_gap_seconds": fault.most_gap_seconds,
         "recover_seconds": None if outcome.recover_seconds is None else round(outcome.recover_seconds, 3),
         "most_recover_seconds": fault.most_recover_seconds,
         "told_seconds": None if outcome.told_seconds is None else round(outcome.told_seconds, 3),
         "most_told_seconds": fault.most_told_seconds,
         "took_seconds": round(outcome.took_seconds, 1),
-        "machine_full_share": None if outcome.waited_share is None else round(outcome.waited_share, 3),
-        "voice_late_seconds": round(outcome.latest_seconds, 3),
-        "lost_words": list(outcome.lost_words),
-        "broken": outcome.broken,
         "not_possible_here": outcome.skipped,
     }
 

@@ -83,19 +83,7 @@ def as_json(soak: Soak) -> dict[str, Any]:
         "minutes": soak.minutes,
         "faults": dict(soak.happened),
         "words": soak.sums(),
-        "meetings": [
-            {
-                "name": one.fault.name,
-                "record": None if one.store is None else asdict(one.store),
-                "received": None if one.live is None else asdict(one.live),
-                "gap_seconds": round(one.gap_seconds, 3),
-                "lost_words": list(one.lost_words),
-                "machine_full_share": None if one.waited_share is None else round(one.waited_share, 3),
-                "voice_late_seconds": round(one.latest_seconds, 3),
-                "broken": one.broken,
-            }
-            for one in soak.outcomes
-        ],
+        "meetings": [{"name": one.fault.name, **one.figures()} for one in soak.outcomes],
         "idle_before": asdict(soak.before),
         "while_people_talk": [asdict(one) for one in soak.looks],
         "idle_after": asdict(soak.after),
