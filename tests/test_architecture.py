@@ -80,7 +80,7 @@ def test_no_file_names_a_registry_or_a_machine_s_path() -> None:
 
 def test_exceptions_to_the_rules_are_used() -> None:
     """A named exception whose reason is gone is taken off the list."""
-    assert len(BROAD_EXCEPTS) <= 2
+    assert len(BROAD_EXCEPTS) <= 5
     by_path = {source.path: source for source in sources(*PRODUCT)}
     for path in (*BROAD_EXCEPTS, *TASK_OWNERS, *ENVIRONMENT_READERS):
         assert path in by_path, f"{path} is gone; take it off the list in tests/architecture.py"
@@ -125,7 +125,7 @@ BROKEN = [
     ("local/x.py", "from agent.session import Session", "local knows only settings, messages and joining"),
     ("local/x.py", "from agent.core.gate import Gate", "local knows only settings, messages and joining"),
     ("bench/x.py", "import tests.postgres", "the product does not need its tests"),
-    ("agent/x.py", "x = 1\n" * 401, "has 401 lines"),
+    ("agent/x.py", "x = 1\n" * 601, "has 601 lines"),
     ("agent/x.py", "def f():\n" + "    x = 1\n" * 41, "f has 41 lines"),
     ("agent/x.py", "try:\n    f()\nexcept Exception:\n    pass", "catches everything in line 3"),
     ("agent/x.py", "try:\n    f()\nexcept:\n    x = 1", "catches everything in line 3"),
