@@ -52,6 +52,7 @@ def track_settings(settings: Settings) -> TrackSettings:
         answer_timeout=settings.answer_timeout,
         session_seconds=settings.recognizer_session_seconds,
         media_delay=MEDIA_DELAY_SECONDS,
+        language=settings.stt_language,
     )
 
 

@@ -19,7 +19,11 @@ _NOTHING = Answer("")
 class ItemMaker:
     """Makes the segments and gaps of one track; counts their revisions."""
 
-    def __init__(self, speaker: Speaker, track_sid: str, source: str, timeline: Timeline) -> None:
+    def __init__(
+        self, speaker: Speaker, track_sid: str, source: str, timeline: Timeline, *, language: str = ""
+    ) -> None:
+        """`language` is that of finals whose answer names none."""
+        self._language = language
         self._speaker = speaker
         self._track_sid = track_sid
         self._source = source
@@ -75,7 +79,7 @@ class ItemMaker:
             end=max((word.end for word in words), default=end),
             text=clean(text),
             words=words,
-            language=answer.language,
+            language=answer.language or (self._language if final and text else ""),
             confidence=answer.confidence,
         )
 

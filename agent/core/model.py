@@ -95,7 +95,7 @@ class Segment:
     words: tuple[Word, ...] = ()
     """Empty in interims."""
     language: str = ""
-    """ISO 639 code reported by the recognizer, or empty."""
+    """ISO 639 code that the recognizer reported, else the one it was asked for (`STT_LANGUAGE`), or empty."""
     confidence: float | None = None
     """0..1, or None when the recognizer gives none."""
 

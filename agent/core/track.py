@@ -48,6 +48,8 @@ class TrackSettings:
     """Longest life of a recognizer session, by the provider's rule; 0: no limit is known."""
     media_delay: float = 0.0
     """Least time that audio takes from the speaker to here; word times are of the speaker's moment."""
+    language: str = ""
+    """ISO 639 code that the recognizer was asked for; empty: it detects the language."""
 
 
 class TrackMachine:
@@ -69,7 +71,7 @@ class TrackMachine:
         self._settings = settings
         self.timeline = self._timeline = Timeline(settings.media_delay)
         """Where its audio lies in room time."""
-        self._items = ItemMaker(speaker, track_sid, source, self._timeline)
+        self._items = ItemMaker(speaker, track_sid, source, self._timeline, language=settings.language)
         self._gate = Gate(settings.gate)
         self._ledger = Ledger(settings.ledger_seconds)
         self._link = Link(random)

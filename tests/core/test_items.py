@@ -16,12 +16,12 @@ ANNA = Speaker("anna", label="interviewer")
 SECOND = bytes(2 * SAMPLE_RATE)
 
 
-def maker(seconds: int = 10, begins: float = 100.0) -> ItemMaker:
+def maker(seconds: int = 10, begins: float = 100.0, language: str = "") -> ItemMaker:
     """A track that began at room time `begins` and has been heard for so long."""
     timeline = Timeline()
     for second in range(seconds):
         timeline.heard_frame(SAMPLE_RATE, begins + second + 1)
-    return ItemMaker(ANNA, "TR", "microphone", timeline)
+    return ItemMaker(ANNA, "TR", "microphone", timeline, language=language)
 
 
 def utterance(start_seconds: int = 2, seconds: int = 3) -> Utterance:
@@ -51,6 +51,21 @@ def test_one_id_from_interim_to_final() -> None:
     assert last is not None
     assert (first.segment_id, first.final, first.revision) == (last.segment_id, False, 1)
     assert last.revision == 2
+
+
+def test_the_language_asked_for_stands_when_the_answer_names_none() -> None:
+    """Also in an answer without times; a language that the recognizer reports wins."""
+    make = maker(language="de")
+    tokens = (Token("guten", 2.5, 3.0),)
+    answers = [Answer("guten", tokens), Answer("guten"), Answer("guten", tokens, "nl")]
+    finals = [make.final(Answered(utterance(), answer)) for answer in answers]
+    assert [final.language for final in finals if final] == ["de", "de", "nl"]
+    spoken = utterance()
+    spoken.interim = "gu"
+    assert make.interim(spoken).language == ""
+    taken_back = make.final(Answered(spoken, Answer("")))
+    assert taken_back is not None
+    assert taken_back.language == ""
 
 
 def test_nothing_said_and_nothing_shown() -> None:

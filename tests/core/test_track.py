@@ -34,6 +34,12 @@ def test_words_become_segments_in_room_time() -> None:
     assert len(stage.opened) == 1
 
 
+def test_finals_have_the_language_that_was_asked_for() -> None:
+    """The only copy that came of this answer names none."""
+    stage = perform(Plot(talk(1), 4, fates=[Fate("no_times")], settings=TrackSettings(language="de")))
+    assert [final.language for final in stage.finals] == ["de"]
+
+
 def test_silent_track_opens_no_session() -> None:
     """A participant who says nothing costs nothing."""
     stage = perform(Plot([], 60))
