@@ -58,7 +58,7 @@ BROAD_EXCEPTS = {
     "agent/tracks.py": "the track boundary: a failed track does not end the others",
     "agent/http/boundary.py": "the HTTP boundary: a failed call is a 500 without a stack trace",
 }
-"""The boundaries (at most five) that may catch every exception and go on: track, sink, background task, store, HTTP."""
+"""The boundaries (at most five) that may catch every exception: track, sink, background task, store, HTTP."""
 
 TASK_OWNERS = {
     "worker.py": "the job's task is ended by the framework's session-end call; signals end the rest",
