@@ -90,7 +90,8 @@ class Session:
         )
         self._lost_at: float | None = None
         self._stopping = asyncio.Event()
-        self._stop_reason = ""
+        self.stop_reason = ""
+        """Why the session ends; empty until it is asked to."""
         self._hands_over = False
         self._stop_tail_seconds = STOP_TAIL_SECONDS
         self._closed = False
@@ -103,7 +104,8 @@ class Session:
         `hand_over`: have a successor called first, and stay until it is here if a worker can send one.
         """
         self._hands_over = hand_over and not self._stopping.is_set()
-        self._stop_reason = self._stop_reason or reason
+        # a room that closes has its job stopped, too: the first cause is the one to report
+        self.stop_reason = self.stop_reason or self._events.closed_because or reason
         self._stopping.set()
 
     async def run(self, sinks: Sequence[Sink], sid: str) -> None:
@@ -113,7 +115,7 @@ class Session:
             return
         self._clock = RoomClock(self._room.creation_time)
         self._started_at = timestamp(self._clock.created_at)
-        self._outboxes = [Outbox(sink) for sink in sinks]
+        self._outboxes = [Outbox(sink, self._is_closed) for sink in sinks]
         self._recorder = Recorder(
             self._store,
             spool_for(self._settings, self._room.name, sid, self._started_at),
@@ -130,7 +132,7 @@ class Session:
             hears=self._hears,
         )
         await self._transcribe()
-        log.info("session over", extra={"action": "session_over", "reason": self._stop_reason})
+        log.info("session over", extra={"action": "session_over", "reason": self.stop_reason})
 
     async def _transcribe(self) -> None:
         """From the first track to the last word; everything that runs belongs to one group."""
@@ -310,7 +312,7 @@ class Session:
             self._say_end()
         else:
             self._record_windows(self._buffer.close())
-            self._record(Status(State.STOPPED, Reason.TRANSCRIBER_LOST, None, self._stop_reason))
+            self._record(Status(State.STOPPED, Reason.TRANSCRIBER_LOST, None, self.stop_reason))
         self._recorder.save_accounting(self._accounting())
         if not await self._recorder.drain(FLUSH_SECONDS):
             log.error("the end of the session was not stored", extra={"action": "end_not_stored"})
@@ -338,6 +340,9 @@ class Session:
 
     def _wanted(self) -> bool:
         return self._room.isconnected() and not self._stopping.is_set()
+
+    def _is_closed(self) -> bool:
+        return self._closed or not self._room.isconnected()
 
     def _over(self) -> bool:
         return self._closed or self._recorder.fenced.is_set()

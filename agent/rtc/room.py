@@ -71,6 +71,8 @@ class RoomEvents:
         """Sids of those who do not want to be transcribed."""
         self._sid = ""
         self._renewed = False
+        self.closed_because = ""
+        """LiveKit's reason (see `RoomClosed`), known before the event is handled; empty while connected."""
         self.queue: asyncio.Queue[RoomEvent] = asyncio.Queue(QUEUE_SIZE)
         self._callbacks = {
             "track_published": self._on_published,
@@ -253,7 +255,8 @@ class RoomEvents:
         return ""
 
     def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
-        self._put(RoomClosed(rtc.DisconnectReason.Name(reason).lower()))
+        self.closed_because = rtc.DisconnectReason.Name(reason).lower()
+        self._put(RoomClosed(self.closed_because))
 
     def _put(self, event: RoomEvent) -> None:
         self.queue.put_nowait(event)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 
 from agent.core.model import Segment
 from agent.errors import SinkError
@@ -18,13 +19,17 @@ log = logging.getLogger(__name__)
 
 MAX_WAITING = 1000
 SEND_SECONDS = 5.0
+CLOSING_SECONDS = 0.5
+"""How long LiveKit may take to report that a room is closed, once it refuses messages for that reason."""
 
 
 class Outbox:
     """Feeds one sink. `run` is the task; `put` never blocks."""
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, is_closed: Callable[[], bool] = lambda: False) -> None:
+        """`is_closed`: True once the room is closed. It has no readers then, so no failure is logged."""
         self._sink = sink
+        self._is_closed = is_closed
         self._waiting: deque[Outgoing] = deque()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -71,11 +76,18 @@ class Outbox:
             async with asyncio.timeout(SEND_SECONDS):
                 await self._sink.send(outgoing)
         except (SinkError, TimeoutError) as exc:
-            if not self._failing:
-                log.warning(
-                    "sink cannot send",
-                    extra={"action": "sink_failed", "sink": self._sink.name, "error": type(exc).__name__},
-                )
-            self._failing = True
+            await self._failed(exc)
         else:
             self._failing = False
+
+    async def _failed(self, error: Exception) -> None:
+        """Log the first failure in a row, unless the room is closed or closes now."""
+        if self._failing or self._is_closed():
+            return
+        self._failing = True
+        await asyncio.sleep(CLOSING_SECONDS)
+        if not self._is_closed():
+            log.warning(
+                "sink cannot send",
+                extra={"action": "sink_failed", "sink": self._sink.name, "error": type(error).__name__},
+            )
