@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from livekit import rtc
 
@@ -26,6 +26,7 @@ from agent.metrics import count
 from agent.presence import Presence, present_tracks, take_place
 from agent.recorder import Begun, Listeners, Recorder
 from agent.rtc import events as happened
+from agent.rtc.audio import TrackAudio
 from agent.rtc.room import RoomEvents
 from agent.rtc.silero import SileroModel
 from agent.settings import Settings
@@ -36,7 +37,7 @@ from agent.store.protocol import Store
 from agent.store.spool import spool_for
 from agent.stt.protocol import Recognizer
 from agent.track_task import TAIL_SECONDS
-from agent.tracks import Tracks
+from agent.tracks import Audio, Tracks
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ class Session:
         model: SileroModel,
         recognizer: Recognizer,
         store: Store,
+        audio: Callable[[rtc.RemoteAudioTrack], Audio] = TrackAudio,
     ) -> None:
         """`events` must have been made before the room was connected."""
         self._room = room
@@ -78,6 +80,7 @@ class Session:
         self._model = model
         self._recognizer = recognizer
         self._store = store
+        self._audio = audio
         self._publishers: set[str] = set()  # who has had a track, be it an earlier transcriber's
         self._transcript = Transcript()
         self._tally = Tally()
@@ -149,6 +152,7 @@ class Session:
                 self._settings,
                 model=self._model,
                 recognizer=self._recognizer,
+                audio=self._audio,
                 clock=self._clock,
                 emit=self._take,
                 finished=self._track_finished,

@@ -9,22 +9,24 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
+from typing import Protocol
+
+from livekit import rtc
 
 from agent.clock import RoomClock
 from agent.core.consent import OptOuts
 from agent.core.model import Gap, Reason, Segment, Speaker, State, Status
 from agent.core.outage import Outage
-from agent.core.reception import Reception
+from agent.core.reception import Arrivals, Reception
 from agent.core.statuses import Statuses
 from agent.core.succession import Mark
 from agent.core.track import TrackMachine
 from agent.metrics import TRACKS
-from agent.rtc.audio import TrackAudio
 from agent.rtc.events import TrackStarted
 from agent.rtc.silero import SileroModel
 from agent.settings import Settings
 from agent.stt.protocol import Recognizer
-from agent.track_task import MEDIA_DELAY_SECONDS, TAIL_SECONDS, TrackTask, track_settings
+from agent.track_task import MEDIA_DELAY_SECONDS, TAIL_SECONDS, Frames, TrackTask, track_settings
 
 log = logging.getLogger(__name__)
 
@@ -41,11 +43,19 @@ RESTART_SECONDS = 1.0
 """A track whose task failed is begun anew after so long."""
 
 
+class Audio(Frames, Protocol):
+    """The audio of one track, and how it is received."""
+
+    async def arrivals(self) -> Arrivals | None:
+        """The receiver's counters; None when LiveKit does not report them."""
+        ...
+
+
 @dataclass(slots=True)
 class _Track:
     task: TrackTask
     runner: asyncio.Task[None]
-    audio: TrackAudio
+    audio: Audio
     event: TrackStarted
     speaker: Speaker
     is_muted: bool
@@ -92,6 +102,7 @@ class Tracks:
         *,
         model: SileroModel,
         recognizer: Recognizer,
+        audio: Callable[[rtc.RemoteAudioTrack], Audio],
         clock: RoomClock,
         emit: Callable[[Segment | Gap | Status], None],
         finished: Callable[[TrackMachine], None],
@@ -101,6 +112,7 @@ class Tracks:
         self._settings = track_settings(settings)
         self._model = model
         self._recognizer = recognizer
+        self._audio = audio
         self._clock = clock
         self._emit = emit
         self._finished = finished
@@ -154,7 +166,7 @@ class Tracks:
             Random(event.track_sid),
             told=self._statuses.told(speaker),
         )
-        audio = TrackAudio(event.track)
+        audio = self._audio(event.track)
         task = TrackTask(
             machine,
             audio=audio,
