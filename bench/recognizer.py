@@ -14,6 +14,7 @@ from typing import Final
 import aiohttp
 
 from local.child import Child
+from local.far_host import FarHost
 from local.ready import ROOT, ready_when
 
 ANSWER_DELAY_SECONDS: Final = 0.05
@@ -46,20 +47,30 @@ class Recognizer:
 
 
 @asynccontextmanager
-async def scripted_recognizer(folder: Path, host: str = "127.0.0.1") -> AsyncIterator[Recognizer]:
+async def scripted_recognizer(
+    folder: Path, host: str = "127.0.0.1", *, far: FarHost | None = None
+) -> AsyncIterator[Recognizer]:
     """Run one that listens on `host`, and is reached by us on 127.0.0.1; its log goes to `folder`.
+
+    `far`: run it on that host instead, where we reach it through its link.
 
     Raises:
         LocalPartError: it did not start.
     """
     command = [sys.executable, "-m", "local.recognizer", "--engine", "scripted"]
-    command += ["--host", host, "--answer-delay", str(ANSWER_DELAY_SECONDS), "--port", "0"]
+    listens = far.far_address if far else host
+    command += ["--host", listens, "--answer-delay", str(ANSWER_DELAY_SECONDS), "--port", "0"]
     child = await Child.start(
-        command, name="recognizer", log_file=folder / "recognizer.log", env=dict(os.environ), cwd=ROOT
+        far.command(command) if far else command,
+        name="recognizer",
+        log_file=folder / "recognizer.log",
+        env=dict(os.environ),
+        cwd=ROOT,
     )
     async with child:
         await ready_when(child, lambda: _address(child) is not None, seconds=START_SECONDS)
-        yield Recognizer((_address(child) or "").replace(host, "127.0.0.1"))
+        address = _address(child) or ""
+        yield Recognizer(address if far else address.replace(host, "127.0.0.1"))
 
 
 def _address(child: Child) -> str | None:

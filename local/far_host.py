@@ -1,13 +1,17 @@
-"""A host of its own on this machine (a network namespace) whose only link can lose packets, or be cut.
+"""A host of its own on this machine (a network namespace) whose only link can be made as bad as wanted.
 
     with FarHost(7) as host:
         host.command(["python", "worker.py", "start"])   # runs over there; reaches us at host.near_address
         host.lose(0.05)                                  # of all packets, both ways
+        host.worsen(Conditions(loss=0.1, burst_packets=6), Direction.TO_NEAR)
+        host.worsen(Conditions(delay_seconds=0.15, jitter_seconds=0.04))
+        host.stall(0.5)                                  # a delay spike
         host.cut()                                       # nothing gets through
         host.heal()
 
-Two tunnel devices, one on each side, and a thread that carries packets from one to the other. So it needs no
-kernel module for traffic control; it needs root and Linux.
+A participant, a worker or a recognizer can be the program over there. There are two tunnel devices, one on
+each side, and a thread that carries packets between them as `bad_link` says. So no kernel module for traffic
+control is needed, only root and Linux.
 """
 
 from __future__ import annotations
@@ -18,17 +22,27 @@ import select
 import struct
 import subprocess
 import threading
+import time
 from collections.abc import Sequence
+from enum import StrEnum
 from random import Random
 from typing import Final, Self
 
 from agent.errors import LocalPartError
+from local.bad_link import Conditions, Lane
 
 _SET_INTERFACE: Final = 0x400454CA
 _TUN_WITHOUT_HEADER: Final = 0x1001
 _PACKET_BYTES: Final = 65_536
 _COMMAND_SECONDS: Final = 10
 _LOOK_SECONDS: Final = 0.2
+
+
+class Direction(StrEnum):
+    """Which way packets go."""
+
+    TO_FAR = "to the far host"
+    TO_NEAR = "to this host"
 
 
 class FarHost:
@@ -43,13 +57,10 @@ class FarHost:
         self.near_address = f"10.213.{number}.1"
         """Of this machine, as seen from over there."""
         self.far_address = f"10.213.{number}.2"
-        self.carried = 0
-        """Packets so far."""
-        self.lost = 0
         self._name = f"far-{os.getpid()}-{number}"
         self._devices = f"near{number}", f"far{number}"
-        self._random = Random(seed)
-        self._share = 0.0
+        self._lanes = {direction: Lane(Random(f"{seed} {direction}")) for direction in Direction}
+        self._lock = threading.Lock()
         self._ends: list[int] = []
         self._stop = threading.Event()
         self._carrier = threading.Thread(target=self._carry, name=self._name, daemon=True)
@@ -80,17 +91,43 @@ class FarHost:
         """The command line that runs `command` over there."""
         return ["ip", "netns", "exec", self._name, *command]
 
-    def lose(self, share: float) -> None:
-        """From now on this share (0..1) of all packets is lost, in both directions."""
-        self._share = share
+    @property
+    def carried(self) -> int:
+        """Packets let through so far, both ways."""
+        return sum(lane.carried for lane in self._lanes.values())
 
-    def cut(self) -> None:
+    @property
+    def lost(self) -> int:
+        """Packets lost so far, both ways."""
+        return sum(lane.lost for lane in self._lanes.values())
+
+    def lane(self, direction: Direction) -> Lane:
+        """One direction, for its counters."""
+        return self._lanes[direction]
+
+    def worsen(self, conditions: Conditions, *directions: Direction) -> None:
+        """From now on packets in these directions (none named: both) meet these conditions."""
+        with self._lock:
+            for direction in directions or Direction:
+                self._lanes[direction].worsen(conditions, time.monotonic())
+
+    def stall(self, seconds: float, *directions: Direction) -> None:
+        """Hold back what is sent in the next `seconds`; then all of it arrives at once."""
+        with self._lock:
+            for direction in directions or Direction:
+                self._lanes[direction].stall(seconds, time.monotonic())
+
+    def lose(self, share: float, *directions: Direction) -> None:
+        """From now on this share (0 to 1) of all packets is lost."""
+        self.worsen(Conditions(loss=share), *directions)
+
+    def cut(self, *directions: Direction) -> None:
         """Nothing gets through any more."""
-        self.lose(1.0)
+        self.lose(1.0, *directions)
 
     def heal(self) -> None:
-        """Everything gets through."""
-        self.lose(0.0)
+        """Everything gets through at once, both ways."""
+        self.worsen(Conditions())
 
     def _make(self) -> None:
         near, far = self._devices
@@ -112,19 +149,22 @@ class FarHost:
 
     def _carry(self) -> None:
         near, far = self._ends
+        lanes = {near: self._lanes[Direction.TO_FAR], far: self._lanes[Direction.TO_NEAR]}
         other = {near: far, far: near}
         while not self._stop.is_set():
-            for end in select.select(self._ends, [], [], _LOOK_SECONDS)[0]:
-                packet = os.read(end, _PACKET_BYTES)
-                if not self.is_lost():
-                    _write(other[end], packet)
+            ready = select.select(self._ends, [], [], self._wait_seconds())[0]
+            with self._lock:
+                now = time.monotonic()
+                for end in ready:
+                    lanes[end].send(os.read(end, _PACKET_BYTES), now)
+                arrived = [(other[end], packet) for end, lane in lanes.items() for packet in lane.due(now)]
+            for end, packet in arrived:
+                _write(end, packet)
 
-    def is_lost(self) -> bool:
-        """Decide over the next packet, and count it."""
-        lost = self._share > 0 and self._random.random() < self._share
-        self.lost += lost
-        self.carried += not lost
-        return lost
+    def _wait_seconds(self) -> float:
+        """How long no packet is due, at most until the next look at `_stop`."""
+        due = [at for lane in self._lanes.values() if (at := lane.next_due()) is not None]
+        return min(max(min(due, default=float("inf")) - time.monotonic(), 0.0), _LOOK_SECONDS)
 
 
 def _write(end: int, packet: bytes) -> None:

@@ -17,6 +17,7 @@ from bench.faults.priority import prefer
 from bench.faults.voice import may_follow
 from bench.measure import program
 from local.child import Child
+from local.far_host import FarHost
 from local.marked_speech import word_number, word_text
 from local.ready import ROOT, ready_when, tail
 
@@ -28,8 +29,10 @@ ORDER_SECONDS = 70.0
 class CastVoice:
     """`async with CastVoice(plan, folder) as anna:`, then `await anna.order("join")`."""
 
-    def __init__(self, plan: VoicePlan, folder: Path) -> None:
+    def __init__(self, plan: VoicePlan, folder: Path, far: FarHost | None = None) -> None:
+        """`far`: the host where the voice runs, if it is another one."""
         self.plan = plan
+        self._far = far
         self.said: list[Say] = []
         self.links: list[Link] = []
         """Changes of the voice's own connection."""
@@ -94,8 +97,9 @@ class CastVoice:
         self._server = await asyncio.start_unix_server(self._listen, self.plan.socket)
         path = self._folder / f"{Path(self.plan.socket).name}.json"
         write_plan(self.plan, path)
+        command = [sys.executable, "-m", "bench.faults.voice", str(path)]
         self._child = await Child.start(
-            [sys.executable, "-m", "bench.faults.voice", str(path)],
+            self._far.command(command) if self._far else command,
             name=f"the voice of {self.plan.identity}",
             log_file=path.with_suffix(".log"),
             env=dict(os.environ),

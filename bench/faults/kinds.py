@@ -7,12 +7,13 @@ import os
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from agent.errors import LocalPartError
 from bench.faults.row import NotPossibleHere
-from bench.faults.site import Site
+from bench.faults.site import Behind, Site
 from local.far_host import FarHost
 from local.postgres import Postgres
 
@@ -60,14 +61,14 @@ async def _small_disk(folder: Path) -> AsyncIterator[Site]:
 
 
 @asynccontextmanager
-async def _far_host(folder: Path) -> AsyncIterator[Site]:
-    """The workers are on another host, behind a link that can lose packets or be cut."""
+async def _far(folder: Path, behind: Behind) -> AsyncIterator[Site]:
+    """Somebody is on another host, behind a link that can be made bad."""
     try:
         host = await asyncio.to_thread(FarHost(FAR_NUMBER).__enter__)
     except LocalPartError as error:
         raise NotPossibleHere(str(error)) from error
     try:
-        async with Site(folder, {"DRAIN_SECONDS": "0"}, far=host) as site:
+        async with Site(folder, {"DRAIN_SECONDS": "0"}, far=host, behind=behind) as site:
             yield site
     finally:
         host.heal()
@@ -88,7 +89,9 @@ KINDS: Final[dict[str, Callable[[Path], AbstractAsyncContextManager[Site]]]] = {
     "sqlite": _plain,
     "postgres": _postgres,
     "small disk": _small_disk,
-    "far host": _far_host,
+    "far host": partial(_far, behind=Behind.WORKERS),
+    "far voices": partial(_far, behind=Behind.VOICES),
+    "far recognizer": partial(_far, behind=Behind.RECOGNIZER),
     "proxied": _proxied,
 }
 """Name of a kind -> its sites; rows under different names never share one."""

@@ -19,7 +19,7 @@ from bench.faults.site import Site
 
 TURN_SECONDS: Final = 300.0
 """Talk of the rows that share a site, about: a site takes some seconds to start, and lanes end together."""
-ALONE: Final = frozenset({"far host"})
+ALONE: Final = frozenset({"far host", "far voices", "far recognizer"})
 """Kinds of site whose network comes and goes: LiveKit's clients use every interface that the machine has."""
 
 Say = Callable[[str], None]

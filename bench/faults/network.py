@@ -9,7 +9,8 @@ from typing import Final
 
 from bench.faults.row import Act, Disturbance, FaultAbsent
 from bench.faults.scene import Scene
-from local.far_host import FarHost
+from local.bad_link import Conditions
+from local.far_host import Direction, FarHost
 
 RECONNECT_SECONDS: Final = 60.0
 
@@ -24,7 +25,12 @@ def loss_for(seconds: float, share: float) -> Act:
     return _broken_for(seconds, lambda host: host.lose(share))
 
 
-def _broken_for(seconds: float, breaks: Callable[[FarHost], None]) -> Act:
+def worse_for(seconds: float, conditions: Conditions, *directions: Direction) -> Act:
+    """The link is this bad for `seconds`, in these directions (none named: both)."""
+    return _broken_for(seconds, lambda host: host.worsen(conditions, *directions), loses=conditions.loss > 0)
+
+
+def _broken_for(seconds: float, breaks: Callable[[FarHost], None], *, loses: bool = True) -> Act:
     async def act(scene: Scene) -> Disturbance:
         host = scene.site.far
         assert host is not None
@@ -32,7 +38,7 @@ def _broken_for(seconds: float, breaks: Callable[[FarHost], None]) -> Act:
         breaks(host)
         await asyncio.sleep(seconds)
         host.heal()
-        if host.lost == before:
+        if loses and host.lost == before:
             raise FaultAbsent("no packet was lost")
         return Disturbance(began, time.time())
 

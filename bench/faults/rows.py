@@ -7,6 +7,7 @@ from typing import Any, Final
 from bench.faults import hosts, network, people, storage
 from bench.faults.recognizer import counted, lasting, one_by_one, refused
 from bench.faults.row import Act, Fault
+from local.bad_link import Conditions
 
 
 def _recognizer(name: str, act: Act, **more: Any) -> Fault:
@@ -182,6 +183,8 @@ STORAGE: Final = [
     ),
 ]
 
+FAR_AWAY: Final = Conditions(delay_seconds=0.15, jitter_seconds=0.04)
+
 NETWORK: Final = [
     Fault("worker's signalling cut", "proxied", network.signalling_cut(0.2), patience_seconds=60),
     Fault("worker's signalling cut for 10 s", "proxied", network.signalling_cut(10), patience_seconds=60),
@@ -193,6 +196,18 @@ NETWORK: Final = [
         network.cut_for(20),
         patience_seconds=60,
         talk_seconds=120,
+    ),
+    Fault(
+        "speakers behind 150 ms, 40 ms of jitter",
+        "far voices",
+        network.worse_for(15, FAR_AWAY),
+        most_gap_seconds=1.0,
+    ),
+    Fault(
+        "recognizer behind 150 ms, 40 ms of jitter",
+        "far recognizer",
+        network.worse_for(15, FAR_AWAY),
+        most_gap_seconds=0.0,
     ),
 ]
 

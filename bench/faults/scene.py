@@ -17,7 +17,7 @@ from agent.errors import LocalPartError
 from bench.faults.cast import CastVoice
 from bench.faults.orders import Link, VoicePlan
 from bench.faults.row import Fault
-from bench.faults.site import Site
+from bench.faults.site import Behind, Site
 from bench.rooms import make_rooms
 from bench.words import SaidWord, normalized
 from local.listener import Listener
@@ -122,14 +122,15 @@ class Scene:
         replaced = sum(one.plan.identity == identity for one in self.gone)
         plan = VoicePlan(
             identity=identity,
-            url=self.site.livekit.url,
+            url=self.site.seen_from(Behind.VOICES, self.site.livekit.url),
             token=self.token(identity, part.role),
             socket=str(self.folder / f"{identity}-{len(self.gone)}"),
             first_word=part.first_word + WORDS_A_VOICE * replaced,
             offset_seconds=part.offset_seconds if earlier is None else 0.0,
             talk_seconds=self.fault.talk_seconds,
         )
-        voice = await self._stack.enter_async_context(CastVoice(plan, self.folder))
+        far = self.site.far_for(Behind.VOICES)
+        voice = await self._stack.enter_async_context(CastVoice(plan, self.folder, far))
         self.voices[identity] = voice
         return voice
 

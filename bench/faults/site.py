@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
 
@@ -34,6 +35,15 @@ GRACE_SECONDS = 60.0
 """A worker that is told to stop hands its rooms over first."""
 
 
+class Behind(StrEnum):
+    """Who runs on the host behind a bad link."""
+
+    WORKERS = "workers"
+    VOICES = "voices"
+    """The participants who talk."""
+    RECOGNIZER = "recognizer"
+
+
 class Site:
     """`async with Site(folder) as site: await site.have_workers(1)`; all of it ends with the block.
 
@@ -41,7 +51,8 @@ class Site:
         folder: for logs and the record; must be there.
         settings: for the workers, beside the usual ones.
         postgres: the server that holds the record, if one does.
-        far: the host where the workers run, if it is another one.
+        far: a host behind a link that can be made bad.
+        behind: who runs there.
         proxied: the workers reach LiveKit's signalling and API through a proxy that can be broken.
     """
 
@@ -52,11 +63,13 @@ class Site:
         *,
         postgres: Postgres | None = None,
         far: FarHost | None = None,
+        behind: Behind = Behind.WORKERS,
         proxied: bool = False,
     ) -> None:
         self.folder = folder
         self.postgres = postgres
         self.far = far
+        self._behind = behind
         self.proxy: TcpProxy | None = None
         self._proxied = proxied
         self.livekit = LiveKitServer(
@@ -82,7 +95,11 @@ class Site:
             if self._proxied:
                 self.proxy = await stack.enter_async_context(TcpProxy(self.livekit.port))
             self._recognizer = await stack.enter_async_context(
-                scripted_recognizer(self.folder, host="0.0.0.0" if self.far else "127.0.0.1")
+                scripted_recognizer(
+                    self.folder,
+                    host="0.0.0.0" if self.far_for(Behind.WORKERS) else "127.0.0.1",
+                    far=self.far_for(Behind.RECOGNIZER),
+                )
             )
             limit = aiohttp.ClientTimeout(total=CONTROL_SECONDS)
             self._http = await stack.enter_async_context(aiohttp.ClientSession(timeout=limit))
@@ -128,14 +145,15 @@ class Site:
         assert self._recognizer is not None
         self._started += 1
         subject = self._subject()
+        far = self.far_for(Behind.WORKERS)
         child = await Child.start(
-            self.far.command(subject.command) if self.far else subject.command,
+            far.command(subject.command) if far else subject.command,
             name=f"worker {self._started}",
             log_file=self.folder / f"worker-{self._started}.log",
             env=environment(
                 subject,
                 self.livekit.env,
-                self._seen_from_workers(self._recognizer.base_url),
+                self.seen_from(Behind.WORKERS, self._recognizer.base_url),
                 self.folder / "record.db",
             ),
             cwd=self.folder,
@@ -146,12 +164,18 @@ class Site:
 
     def _subject(self) -> Subject:
         ours = our_worker()
-        livekit = self.proxy.url if self.proxy else self._seen_from_workers(self.livekit.url)
+        livekit = self.proxy.url if self.proxy else self.seen_from(Behind.WORKERS, self.livekit.url)
         url = {"LIVEKIT_URL": livekit}
         return Subject(ours.name, ours.command, env={"LOG_FORMAT": "json", **url, **self._settings})
 
-    def _seen_from_workers(self, url: str) -> str:
-        return url.replace("127.0.0.1", self.far.near_address) if self.far else url
+    def far_for(self, who: Behind) -> FarHost | None:
+        """The host behind the link if that is where `who` runs, else None."""
+        return self.far if who is self._behind else None
+
+    def seen_from(self, who: Behind, url: str) -> str:
+        """The address at which `who` reaches a server of this machine."""
+        far = self.far_for(who)
+        return url.replace("127.0.0.1", far.near_address) if far else url
 
     async def _stop_workers(self) -> None:
         async with asyncio.TaskGroup() as group:
