@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from urllib.parse import quote
 
@@ -71,20 +69,6 @@ def pause_seconds(failures: int, luck: float, asked: float | None = None) -> flo
     """
     longest = min(FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 30), LONGEST_PAUSE_SECONDS)
     return max(longest * (0.5 + luck / 2), min(asked or 0.0, GIVE_UP_SECONDS))
-
-
-def read_retry_after(header: str | None, now: datetime) -> float | None:
-    """Seconds that a `retry-after` asks for, which is a number or a date; None when it says nothing."""
-    if header is None:
-        return None
-    if header.isascii() and header.isdecimal():
-        return float(header[:12])
-    try:
-        moment = parsedate_to_datetime(header)
-    except ValueError:
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max((moment - now).total_seconds(), 0.0)
 
 
 def message_id(session: str, seq: int) -> str:

@@ -56,16 +56,12 @@ def id_of(position: Position) -> str:
     return f"{position.seq}@{quote(position.session or '', safe='')}"
 
 
-def read_id(text: str) -> Position:
-    """The position of an id of ours, or of a bare `seq`.
-
-    Raises:
-        ValueError: it is neither.
-    """
+def read_id(text: str) -> Position | None:
+    """The position of an id of ours, or of a bare `seq`; None when it is neither."""
     found = _ID.fullmatch(text)
     session = unquote(found[2]) if found is not None and found[2] else None
     if found is None or int(found[1]) > MAX_SEQ or "\0" in (session or ""):
-        raise ValueError(f"an id is a seq, or one that this stream has given: {text[:100]!r} is neither")
+        return None
     return Position(int(found[1]), session)
 
 

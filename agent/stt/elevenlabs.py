@@ -12,7 +12,7 @@ import logging
 import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
+from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
 import aiohttp
@@ -21,6 +21,7 @@ from livekit.agents import APIConnectOptions, APIError, stt
 from livekit.agents.types import NOT_GIVEN
 from livekit.plugins import elevenlabs
 
+from agent.core.backoff import read_retry_after
 from agent.core.ledger import Answer, Token
 from agent.core.model import SAMPLE_RATE, Reason
 from agent.errors import RecognizerError
@@ -248,7 +249,7 @@ def _error(exc: APIError) -> RecognizerError:
 
 
 def _refused_with(status: int, headers: Mapping[str, str]) -> RecognizerError:
-    wait = asked_wait(headers)
+    wait = read_retry_after(headers, datetime.now(UTC))
     detail = f"HTTP {status}"
     if status in (401, 403):
         return RecognizerError(Reason.AUTH_ERROR, retryable=False, detail=detail)
@@ -259,22 +260,6 @@ def _refused_with(status: int, headers: Mapping[str, str]) -> RecognizerError:
     return RecognizerError(
         Reason.RECOGNIZER_UNREACHABLE, retryable=True, retry_after_seconds=wait, detail=detail
     )
-
-
-def asked_wait(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a refusal's Retry-After asks for: a number, or a date, which is told from its own Date."""
-    asked = headers.get("Retry-After", "").strip()
-    try:
-        return max(float(asked), 0.0) if asked.replace(".", "", 1).isdecimal() else _between(headers, asked)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _between(headers: Mapping[str, str], until: str) -> float | None:
-    if not until or "Date" not in headers:
-        return None
-    wait = parsedate_to_datetime(until).timestamp() - parsedate_to_datetime(headers["Date"]).timestamp()
-    return max(wait, 0.0)
 
 
 def _unreachable(detail: str) -> RecognizerError:

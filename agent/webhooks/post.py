@@ -10,7 +10,7 @@ from typing import Self
 
 import aiohttp
 
-from agent.core.delivery import read_retry_after
+from agent.core.backoff import read_retry_after
 
 REQUEST_SECONDS = 10.0
 """For everything: finding the host, connecting, sending, and the head of the answer."""
@@ -55,7 +55,7 @@ class Poster:
             async with self._session.post(
                 self._url, data=body, headers=headers, allow_redirects=False
             ) as response:
-                asked = read_retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
+                asked = read_retry_after(response.headers, datetime.now(UTC))
                 return Answer(response.status, retry_after_seconds=asked)
         except (aiohttp.ClientError, OSError, UnicodeError) as error:  # a host's name may be no name at all
             return Answer(None, reason=type(error).__name__)

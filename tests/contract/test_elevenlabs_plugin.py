@@ -151,25 +151,6 @@ async def test_refused_handshake(
         assert caught.value.retry_after_seconds == 7
 
 
-@pytest.mark.parametrize(
-    ("headers", "seconds"),
-    [
-        ({}, None),
-        ({"Retry-After": "7"}, 7.0),
-        ({"Retry-After": " 1.5 "}, 1.5),
-        ({"Retry-After": "soon"}, None),
-        ({"Retry-After": "-5"}, None),
-        ({"Retry-After": "Wed, 25 Nov 2026 10:00:30 GMT"}, None),
-        ({"Retry-After": "Wed, 25 Nov 2026 10:00:30 GMT", "Date": "Wed, 25 Nov 2026 10:00:00 GMT"}, 30.0),
-        ({"Retry-After": "Wed, 25 Nov 2026 09:59:00 GMT", "Date": "Wed, 25 Nov 2026 10:00:00 GMT"}, 0.0),
-        ({"Retry-After": "9" * 400, "Date": "Wed, 25 Nov 2026 10:00:00 GMT"}, float("inf")),
-    ],
-)
-def test_wait_that_a_refusal_asks_for(headers: dict[str, str], seconds: float | None) -> None:
-    """Seconds, or a date; a date is compared with the answer's own, so that no clock has to be right."""
-    assert ours.asked_wait(headers) == seconds
-
-
 @pytest.mark.parametrize("kind", [kind for kind in ErrorType if kind not in ours.HARMLESS])
 async def test_every_error_message_is_told(
     server: RecognizerServer, recognizer: ElevenLabsRecognizer, kind: ErrorType

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core import delivery
-from agent.core.delivery import Verdict, body, message_id, pause_seconds, read_retry_after, verdict
+from agent.core.delivery import Verdict, body, message_id, pause_seconds, verdict
 from agent.core.history import pack_reply
 from tests.contract.record import END, gap, window
 
@@ -51,34 +51,6 @@ def test_what_the_receiver_asks_for_is_kept() -> None:
     assert pause_seconds(1, 1.0, 90.0) == 90.0
     assert pause_seconds(9, 1.0, 90.0) == 300.0
     assert pause_seconds(1, 1.0, 1e12) == delivery.GIVE_UP_SECONDS
-
-
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [
-        (None, None),
-        ("120", 120.0),
-        ("0", 0.0),
-        ("Wed, 25 Nov 2026 10:01:30 GMT", 90.0),
-        ("Wed, 25 Nov 2026 10:01:30 -0000", 90.0),
-        ("Wed, 25 Nov 2026 09:00:00 GMT", 0.0),
-        ("soon", None),
-        ("-5", None),
-        ("²", None),
-        ("", None),
-        ("9" * 400, 999_999_999_999.0),
-    ],
-)
-def test_retry_after_is_a_number_or_a_date(header: str | None, seconds: float | None) -> None:
-    """Anything else says nothing."""
-    assert read_retry_after(header, NOW) == seconds
-
-
-@given(st.text())
-def test_no_header_breaks_the_reader(header: str) -> None:
-    """Receivers send what they like."""
-    seconds = read_retry_after(header, NOW)
-    assert seconds is None or seconds >= 0
 
 
 @given(st.tuples(st.text(), st.integers(1, 2**62)), st.tuples(st.text(), st.integers(1, 2**62)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from datetime import timedelta
+from math import inf
 from typing import Any
 from urllib.parse import quote
 
@@ -91,6 +92,8 @@ CREDENTIALS = [
     Attempt("another room's session under one's own room", "404", call(f"{A}?session=RM_b", ANNA)),
     Attempt("an expired token", "401", call(A, f"Bearer {token().with_ttl(timedelta(seconds=-1)).to_jwt()}")),
     Attempt("a token that is not valid yet", "401", call(A, made(nbf=3.9e9))),
+    Attempt("a token whose end is a list", "401", call(A, made(exp=[4e9]))),
+    Attempt("a token that ends beyond all numbers", "401", call(A, made(exp=inf))),
     Attempt("a token that never expires", "401", call(A, made(exp=None))),
     Attempt("a token of algorithm `none`", "401", call(A, made("none", ""))),
     Attempt("a token of another algorithm", "401", call(A, made("HS512"))),
@@ -166,7 +169,9 @@ PATHS = [
     Attempt("NUL in a room", "422", call("/rooms/a%00b/transcript", BY_KEY)),
     Attempt("NUL in a session", "422", call(f"{A}?session=RM%00a", BY_KEY)),
     Attempt(
-        "NUL in `Last-Event-ID`", "422", call("/rooms/a/stream", BY_KEY, headers={"Last-Event-ID": "1@%00"})
+        "NUL in `Last-Event-ID`",
+        "200",
+        call("/rooms/a/stream", BY_KEY, method="HEAD", headers={"Last-Event-ID": "1@%00"}),
     ),
     Attempt("a path that is no UTF-8", "400", call("/rooms/%C0%AE/transcript", BY_KEY)),
     Attempt("two slashes first", "404", call(f"/{A}", ANNA)),
@@ -268,8 +273,8 @@ SIZES = [
     Attempt("a number beyond all numbers", "422", call(f"{A}?after={'9' * 400}", BY_KEY)),
     Attempt(
         "a `Last-Event-ID` of 5 KiB",
-        "422",
-        call("/rooms/a/stream", BY_KEY, headers={"Last-Event-ID": "1@" + "x" * 5000}),
+        "200",
+        call("/rooms/a/stream", BY_KEY, method="HEAD", headers={"Last-Event-ID": "1@" + "x" * 5000}),
     ),
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +24,7 @@ from agent.store.memory import MemoryStore
 from agent.store.protocol import Stored
 from tests.conftest import ROOT
 from tests.contract.record import STARTED, segment
+from tests.http.attempts import made
 from tests.http.service import bearer, calling, participant, settings, wrong_credentials
 from token_service import create_app
 
@@ -194,6 +196,19 @@ async def test_participants_may_do_nothing_else(method: str, path: str) -> None:
     """A candidate's token makes no rooms, no tokens, and ends no interview; not even its own."""
     async with calling(credential=participant("a")) as client:
         assert (await client.request(method, path)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("claims", "status"),
+    [({"nbf": 59}, 200), ({"iat": 59}, 200), ({"nbf": 65}, 401), ({"iat": 65}, 401), ({"exp": -1}, 401)],
+)
+async def test_a_token_of_a_host_whose_clock_is_ahead(claims: dict[str, int], status: int) -> None:
+    """A minute at its beginning, which LiveKit allows as well, and none at its end."""
+    now = int(time.time())
+    shifted = {name: now + seconds for name, seconds in claims.items()}
+    async with calling(await record("a", "hello"), credential=None) as client:
+        answer = await client.get("/rooms/a/transcript", headers={"Authorization": made(**shifted)})
+    assert answer.status_code == status
 
 
 @pytest.mark.parametrize("room", ["a", "interview of Zoë 👩🏽‍💻", "a/b", "x/transcript", "50%", "a%2Fb"])

@@ -440,6 +440,41 @@ async def test_a_token_in_the_address() -> None:
             assert answer.status_code == 401
 
 
+WRONG_IDS = ("zzz", "-1", "1.5", "1@", "@RM_1", "9" * 20, "1 2", "1@RM 1", "1@%00", "undefined")
+
+
+@pytest.mark.parametrize("last_id", WRONG_IDS)
+async def test_an_id_of_another_stream(last_id: str) -> None:
+    """Everything from the start, whatever `after` says, like any other id that is not known."""
+    store = MemoryStore()
+    await store.open_session("a", "RM_1", STARTED)
+    ended = _ended("2026-11-20T10:00:00Z")
+    await store.write("RM_1", 1, [Stored(1, segment()), Stored(2, ended)])
+    async with calling(store) as client:
+        answer = await client.get("/rooms/a/stream?after=1", headers={"Last-Event-ID": last_id})
+    events = list(Parser().feed(answer.content))
+    assert (answer.status_code, events[0].event, events[0].data["after"]) == (200, "connected", 0)
+    assert [one.data["seq"] for one in events if "seq" in one.data] == [1, 2]
+
+
+async def test_an_id_of_another_session_than_the_one_asked_for() -> None:
+    """The session that is asked for, from its start."""
+    store = MemoryStore()
+    for session in ("RM_1", "RM_2"):
+        await store.open_session("a", session, STARTED)
+        await store.write(session, 1, [Stored(1, segment()), Stored(2, _ended("2026-11-20T10:00:00Z"))])
+    async with calling(store) as client:
+        answer = await client.get("/rooms/a/stream?session=RM_1", headers={"Last-Event-ID": "2@RM_2"})
+    assert next(iter(Parser().feed(answer.content))).data["after"] == 0
+
+
+async def test_an_unknown_id_before_the_room_has_begun() -> None:
+    """It is waited for: the id does not show that the reader has had anything."""
+    async with calling() as client:
+        answer = await client.head("/rooms/a/stream", headers={"Last-Event-ID": "undefined"})
+    assert answer.status_code == 200
+
+
 async def test_a_store_that_is_away_is_503() -> None:
     """Before a stream begins the caller gets an answer, like for any other call."""
     store = CountingStore()

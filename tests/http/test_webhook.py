@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ from datetime import timedelta
 from hashlib import sha256
 
 import httpx
+import jwt
 import pytest
 from livekit import api
 
@@ -71,6 +73,24 @@ async def test_anything_else_is_refused(headers: dict[str, str]) -> None:
     async with told() as (client, sids):
         answer = await client.post("/webhook", content=BODY, headers=headers)
         assert (answer.status_code, sids) == (401, [])
+
+
+def dated(seconds: float, body: bytes = BODY) -> dict[str, str]:
+    """The headers from a host whose clock is ahead by `seconds`."""
+    now = time.time() + seconds
+    claims = {"iss": "APIkey", "iat": int(now), "nbf": int(now), "exp": int(now) + 300}
+    claims["sha256"] = b64encode(sha256(body).digest()).decode()  # type: ignore[assignment]
+    return {**TYPE, "Authorization": jwt.encode(claims, SECRET, "HS256")}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "status"), [(-200, 200), (1, 200), (30, 200), (59, 200), (65, 401), (600, 401)]
+)
+async def test_a_server_whose_clock_is_ahead(seconds: float, status: int) -> None:
+    """Up to a minute, which LiveKit's own verifiers allow."""
+    async with told() as (client, sids):
+        answer = await client.post("/webhook", content=BODY, headers=dated(seconds))
+        assert (answer.status_code, sids) == (status, ["RM_1"] if status == 200 else [])
 
 
 async def test_this_machine_may_not_play_livekit() -> None:
