@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import zlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from agent.core.model import Item, Segment
+from agent.core.model import Item, Reason, Segment
 from agent.errors import StoreError
 from agent.store import open_store
 from agent.store.pickup import Picker
@@ -224,3 +225,22 @@ async def test_the_command(url: str, folder: Path, store: Store) -> None:
     ((_, found),) = await store.segments(SID)
     assert isinstance(found, Segment)
     assert found.text == "by hand"
+
+
+async def test_a_newer_programs_spool_waits_for_one(store: Store, folder: Path, picker: Picker) -> None:
+    """An item of a type that is not known here would be lost: the file stays, whole, for who can read it."""
+    await leave(folder, said(1), Spooled(1, 2, gap()))
+    [path] = spool_files(folder)
+    head, first, last = path.read_bytes().splitlines(keepends=True)
+    body = last[9:-1].replace(b'"type":"gap"', b'"type":"verdict"')
+    path.write_bytes(head + first + b"%08x %b\n" % (zlib.crc32(body), body))
+    before = path.read_bytes()
+    assert await picker.pick_up(store) == 0
+    assert [path.read_bytes() for path in spool_files(folder)] == [before]
+
+
+async def test_a_newer_programs_reason_is_taken_in(store: Store, folder: Path, picker: Picker) -> None:
+    """A gap is a gap, whatever it is for."""
+    await leave(folder, Spooled(1, 1, replace(gap(), reason=Reason("solar_flare"))))
+    assert await picker.pick_up(store) == 1
+    assert [one.reason for _, one in await store.gaps(SID)] == ["solar_flare"]

@@ -6,8 +6,10 @@ all sample counts are of 16 kHz mono PCM16 audio of one track, counted from its 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Self
 
 SAMPLE_RATE = 16_000
 """Hz, of every frame inside the project."""
@@ -16,7 +18,24 @@ BYTES_PER_SAMPLE = 2
 """PCM16, little endian, mono."""
 
 
-class State(StrEnum):
+class _Growing(StrEnum):
+    """A set of words to which newer programs may add.
+
+    During a roll-out this program reads what a newer one wrote: a word that is not known here is kept as it
+    is, compares equal to itself, and is passed on. A value that is not such a word is a ValueError.
+    """
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str) or not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", value):
+            return None
+        unknown = str.__new__(cls, value)
+        unknown._name_ = value.upper()
+        unknown._value_ = value
+        return unknown
+
+
+class State(_Growing):
     """What the transcription of a room, or of one speaker, is doing."""
 
     LISTENING = "listening"
@@ -24,7 +43,7 @@ class State(StrEnum):
     STOPPED = "stopped"
 
 
-class Reason(StrEnum):
+class Reason(_Growing):
     """Why audio is missing (gap) or why a state is not `listening` (status)."""
 
     RECOGNIZER_UNREACHABLE = "recognizer_unreachable"

@@ -23,7 +23,18 @@ from agent.errors import StoreError
 from agent.settings import Settings
 from agent.store import open_store
 from agent.store.protocol import Imported, Origin, Store, Stored
-from agent.store.spool import Head, Held, Labels, Spooled, Sums, claimed, files_of, read_page, spool_files
+from agent.store.spool import (
+    Head,
+    Held,
+    Labels,
+    Newer,
+    Spooled,
+    Sums,
+    claimed,
+    files_of,
+    read_page,
+    spool_files,
+)
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +54,8 @@ class _Facts:
     labels: Labels | None
     sums: Sums | None
     unreadable: int
+    newer: bool
+    """Some of it can be read by a newer program only."""
 
 
 def picker_for(settings: Settings) -> Picker:
@@ -120,6 +133,10 @@ class Picker:
 
     async def _take_in(self, store: Store, path: Path, file: BinaryIO) -> bool:
         facts = await asyncio.to_thread(_look_through, file)
+        if facts.newer:
+            waits = {"action": "spools_wait", "file": path.name, "error": "a newer program wrote it"}
+            log.warning("spool waits for a newer worker", extra=waits)
+            return False
         if facts.head is None:
             # its writer died before it had written a line, or the disk has lost the first one: nobody's then
             log.error("spool has no head, left aside", extra={"action": "spool_torn", "file": path.name})
@@ -211,6 +228,7 @@ def _look_through(file: BinaryIO) -> _Facts:
     labels: Labels | None = None
     sums: Sums | None = None
     epoch = unreadable = offset = 0
+    newer = False
     while (page := read_page(file, offset, PAGE)).next_offset > offset:
         offset = page.next_offset
         unreadable += page.unreadable
@@ -224,7 +242,9 @@ def _look_through(file: BinaryIO) -> _Facts:
                     sums = entry
                 case Spooled() | Held():
                     epoch = max(epoch, entry.epoch)
-    return _Facts(head, epoch, labels, sums, unreadable)
+                case Newer():
+                    newer = True
+    return _Facts(head, epoch, labels, sums, unreadable, newer)
 
 
 def _unheard(items: Sequence[Stored], known: Sequence[Segment]) -> list[Stored]:

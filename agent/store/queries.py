@@ -279,10 +279,11 @@ async def lives(db: AsyncConnection, room: str, since: str | None) -> list[RoomL
 
 
 async def read_items(db: AsyncConnection, session: str, after: int, limit: int) -> list[Stored]:
-    """One page of items, of all types."""
+    """One page of items, of all types that this program knows: a newer one may have written others."""
+    known = [name for name, _, _ in _DETAILS.values()]
     page = await db.execute(
         select(items.c.seq, items.c.type)
-        .where(items.c.session == session, items.c.seq > after)
+        .where(items.c.session == session, items.c.seq > after, items.c.type.in_(known))
         .order_by(items.c.seq)
         .limit(limit)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from agent.core.model import (
@@ -108,9 +108,7 @@ def window_of(row: Row) -> Window:
         end=row["end_seconds"],
         complete=row["complete"],
         pending=tuple(json.loads(row["pending"])),
-        turns=tuple(
-            Turn(**{**turn, "speaker": Speaker(**turn["speaker"])}) for turn in json.loads(row["turns"])
-        ),
+        turns=tuple(Turn(**_known(Turn, turn)) for turn in json.loads(row["turns"])),
         words=row["word_count"],
         segments=row["segment_count"],
     )
@@ -143,10 +141,7 @@ def end_of(row: Row) -> End:
         gaps=row["gaps"],
         started_at=row["started_at"],
         ended_at=row["ended_at"],
-        accounting=tuple(
-            Accounting(**{**sums, "speaker": Speaker(**sums["speaker"])})
-            for sums in json.loads(row["accounting"])
-        ),
+        accounting=tuple(Accounting(**_known(Accounting, sums)) for sums in json.loads(row["accounting"])),
     )
 
 
@@ -201,9 +196,16 @@ def dump_marks(marks: Marks) -> str:
 
 def load_marks(text: str) -> Marks:
     """What `dump_marks` wrote."""
-    fields = json.loads(text)
-    tracks = tuple(Mark(**{**one, "speaker": Speaker(**one["speaker"])}) for one in fields["tracks"])
-    return Marks(fields["at"], tracks)
+    marks = json.loads(text)
+    return Marks(marks["at"], tuple(Mark(**_known(Mark, one)) for one in marks["tracks"]))
+
+
+def _known(kind: type[Accounting | Mark | Speaker | Turn], stored: dict[str, Any]) -> dict[str, Any]:
+    """The fields of `kind` among those stored: a newer program may have written more."""
+    found = {field.name: stored[field.name] for field in fields(kind) if field.name in stored}
+    if "speaker" in found:
+        found["speaker"] = Speaker(**_known(Speaker, found["speaker"]))
+    return found
 
 
 def _dump(value: Any) -> str:

@@ -101,7 +101,12 @@ class Held:
     epoch: int
 
 
-Entry = Head | Spooled | Labels | Sums | Held
+@dataclass(frozen=True, slots=True)
+class Newer:
+    """An entry of a newer program: undamaged, and of a type or version that this one does not know."""
+
+
+Entry = Head | Spooled | Labels | Sums | Held | Newer
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +144,9 @@ def entry_of(line: bytes) -> Entry | None:
         return None
     try:
         return _entry(json.loads(body))
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, MessageError):
+    except MessageError:
+        return Newer()
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
         return None
 
 
@@ -360,6 +367,8 @@ def _fields(entry: Entry) -> dict[str, Any]:
             return {"type": "sums", "accounting": _exact(sums)}
         case Held(epoch):
             return {"type": "held", "epoch": epoch}
+        case Newer():
+            raise ValueError("what this program does not know cannot be written by it")
 
 
 def _exact(sums: Sequence[Accounting]) -> list[dict[str, Any]]:

@@ -65,8 +65,8 @@ class SqlStore:
                     # transcripts are private: nobody else may list them
                     self.database.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
                 async with asyncio.timeout(self._timeout_seconds):
-                    version = await migrations.read_version(self.database.engine)
-                if version != migrations.HEAD:
+                    usable = await migrations.is_usable(self.database.engine)
+                if not usable:
                     async with asyncio.timeout(MIGRATION_SECONDS):
                         await migrations.upgrade(self.database.engine)
             self._ready = True

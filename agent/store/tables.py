@@ -5,6 +5,7 @@
         ├──< speakers, accounting                                        (replaced as a whole)
         └──1 deliveries                                                  (how far webhooks are)
     calls (of transcribers, one row a session), workers, leases: for supervision, gone with their use
+    compatibility: one row                                             (`agent.store.migrations`)
 
 `items` gives every item of a session its number, so that no two items can share one, whatever they are.
 A change here needs a migration in `agent/store/migrations/versions`; a test compares the two.
@@ -238,4 +239,10 @@ deliveries = Table(
     _moment("due"),
     _text("holder"),
     _moment("until"),
+)
+
+compatibility = Table(
+    "compatibility",
+    metadata,
+    Column("oldest", Text, primary_key=True, comment="programs that know this step can use the tables"),
 )

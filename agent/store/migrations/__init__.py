@@ -3,6 +3,13 @@
 One file in `versions/` for each step, run by Alembic. The step's `revision` of the newest is `HEAD`. Each
 step also goes back, and says what is lost by it; `tests/contract/test_migrations.py` goes all ways.
 Processes that start at once wait for each other: the first one migrates, the others find nothing to do.
+
+Programs of two versions share the tables during a roll-out, so a step only adds: tables, and columns that
+are nullable or have a default in the database. The programs of before know nothing of them and go on.
+To rename or remove something, expand first (add the new form; the program writes both and reads the new
+one) and contract in a later version: that step sets `compatibility.oldest` to the step whose programs no
+longer use the old form. A program whose own `HEAD` is older than that refuses the tables; any other uses
+them, however new they are.
 """
 
 from __future__ import annotations
@@ -24,7 +31,7 @@ from agent.store.engine import BEGIN_OPTION, switch_to_wal
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0007"
+HEAD = "0008"
 """Revision of the newest step."""
 
 _TURN = threading.Lock()
@@ -41,11 +48,17 @@ async def read_version(engine: AsyncEngine) -> str | None:
         return await connection.run_sync(_read_version)
 
 
+async def is_usable(engine: AsyncEngine) -> bool:
+    """True when there is nothing to do: the tables are those of `HEAD`, or newer ones that only added."""
+    async with engine.connect() as connection:
+        return await connection.run_sync(_is_usable)
+
+
 async def upgrade(engine: AsyncEngine) -> None:
     """Run the steps that are missing, in one transaction.
 
     Raises:
-        StoreError: the database is at a revision that this program does not know.
+        StoreError: a newer program has taken away what this one needs, or the database is not one of ours.
     """
     await _in_turn(engine, _upgrade)
 
@@ -98,18 +111,35 @@ def _read_version(connection: Connection) -> str | None:
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
 
 
+def _read_oldest(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("compatibility"):
+        return None
+    return connection.execute(text("SELECT oldest FROM compatibility")).scalar_one_or_none()
+
+
+def _is_usable(connection: Connection) -> bool:
+    version = _read_version(connection)
+    if version is None or version <= HEAD:
+        return version == HEAD
+    oldest = _read_oldest(connection)
+    return oldest is not None and oldest <= HEAD
+
+
 def _upgrade(connection: Connection) -> None:
     from alembic import command  # noqa: PLC0415 - loaded by `_in_turn`
     from alembic.util import CommandError  # noqa: PLC0415
 
     config = _locked(connection)
-    if _read_version(connection) == HEAD:
+    if _is_usable(connection):
         return
     try:
         command.upgrade(config, "head")
     except CommandError as error:
+        oldest = _read_oldest(connection)
+        needs = f"it needs a program that knows step {oldest}, and this one ends at {HEAD}"
         raise StoreError(
-            f"this database is not one of ours, or a newer program made it ({error}); update this program"
+            "this database is not one of ours, or was changed by a newer program"
+            f" ({needs if oldest else error}); update this program"
         ) from error
 
 
