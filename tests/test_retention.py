@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from agent.clock import timestamp
 from agent.errors import StoreError
 from agent.settings import Settings
 from agent.store.erasure import Tombstone
@@ -19,22 +16,17 @@ from agent.store.memory import MemoryStore
 from agent.store.protocol import Stored
 from agent.store.retention import BATCH, Retention
 from agent.store.spool import Spooled, spool_files
-from tests.contract.record import END, STARTED, segment
+from tests.contract.record import STARTED, ended_ago, segment
 from tests.http.service import calling
 from tests.test_pickup import leave
 
 EVERY = 0.05
 
 
-def days_ago(days: float) -> str:
-    """A date."""
-    return timestamp(datetime.now(UTC) - timedelta(days=days))
-
-
 async def add(store: MemoryStore, session: str, ended_days_ago: float) -> None:
     """A session of the room "a"."""
     await store.open_session("a", session, STARTED)
-    end = replace(END, ended_at=days_ago(ended_days_ago))
+    end = ended_ago(days=ended_days_ago)
     await store.write(session, 1, [Stored(1, segment("hello")), Stored(2, end)])
 
 

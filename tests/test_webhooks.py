@@ -26,7 +26,6 @@ from agent.core.delivery import message_id
 from agent.core.fields import fields_of
 from agent.core.signature import headers, key_of
 from agent.store import migrations, open_store
-from agent.store.dates import now_iso
 from agent.store.migrations.versions.r0006_deliveries import down_revision
 from agent.store.protocol import Store, Stored
 from agent.store.sql import SqlStore
@@ -35,7 +34,7 @@ from agent.webhooks import post as post_module
 from agent.webhooks.courier import AT_ONCE, Courier, delivering
 from examples import webhook_receiver
 from examples.webhook_receiver import serve
-from tests.contract.record import END, STARTED, gap, segment, window
+from tests.contract.record import STARTED, ended_ago, gap, segment, window
 from tests.integration.running_service import running_service
 from tests.sqlite import locked
 from tests.test_architecture import ROOT
@@ -76,7 +75,7 @@ async def record(store: Store, session: str, windows: int = 3) -> list[str]:
     items = [Stored(2 * number, window(number, text=SPOKEN)) for number in range(1, windows + 1)]
     items += [Stored(2 * number - 1, segment(SPOKEN)) for number in range(1, windows + 1)]
     last = 2 * windows
-    items += [Stored(last + 1, gap()), Stored(last + 2, replace(END, ended_at=now_iso()))]
+    items += [Stored(last + 1, gap()), Stored(last + 2, ended_ago())]
     await store.write(session, 1, sorted(items, key=lambda stored: stored.seq))
     return [message_id(session, seq) for seq in [*range(2, last + 1, 2), last + 1, last + 2]]
 

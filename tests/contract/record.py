@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
@@ -20,6 +21,7 @@ from agent.core.model import (
     Window,
     Word,
 )
+from agent.store.dates import iso
 
 ADA = Speaker("ada", "Ada Lovelace", "interviewer", "interviewer")
 BOB = Speaker("bob", "Bob", "candidate", "candidate")
@@ -123,6 +125,11 @@ ends = st.builds(
 items: st.SearchStrategy[Item] = st.one_of(
     segments, windows, st.builds(Gap, names, texts, times, times, reasons), statuses, ends
 )
+
+
+def ended_ago(**ago: float) -> End:
+    """The end of a session that is over for this long, like `hours=2`: couriers and retention look at it."""
+    return replace(END, ended_at=iso(datetime.now(UTC) - timedelta(**ago)))
 
 
 def later(item: Segment, seconds: float) -> Segment:

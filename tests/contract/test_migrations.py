@@ -21,7 +21,7 @@ from agent.store.protocol import Stored
 from agent.store.sql import SqlStore
 from agent.store.tables import metadata
 from tests.conftest import ROOT
-from tests.contract.record import ADA, BOB, DEGRADED, END, STARTED, gap, segment, sums, window
+from tests.contract.record import ADA, BOB, DEGRADED, STARTED, ended_ago, gap, segment, sums, window
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -83,7 +83,7 @@ async def schema(store: SqlStore) -> list[Sequence[Any]]:
 async def fill(store: SqlStore, session: str) -> None:
     """A row at least in each table."""
     epoch = (await store.open_session(session, session, STARTED)).epoch
-    await store.write(session, epoch, [*SAID, Stored(len(SAID) + 1, END)])
+    await store.write(session, epoch, [*SAID, Stored(len(SAID) + 1, ended_ago(hours=1))])
     await store.save_speakers(session, epoch, [ADA, BOB])
     await store.save_accounting(session, epoch, [sums(ADA), sums(BOB)])
     await store.beat(session, epoch, Marks(12.5, (Mark(ADA, "TR_1", 11.25),)))

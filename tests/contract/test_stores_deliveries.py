@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from agent.core.model import End
 from agent.store import KINDS
-from agent.store.dates import iso
 from agent.store.deliveries import Delivery
 from agent.store.protocol import Store, Stored
-from tests.contract.record import END, LISTENING, STARTED, gap, segment, window
+from tests.contract.record import LISTENING, STARTED, ended_ago, gap, segment, window
 from tests.contract.test_stores import Another, another, database_url, room, sid, store
 
 __all__ = ["another", "database_url", "room", "sid", "store"]
@@ -21,11 +18,6 @@ __all__ = ["another", "database_url", "room", "sid", "store"]
 pytestmark = pytest.mark.parametrize("kind", sorted({*KINDS} - {"postgres"}))
 
 HOLD = 30.0
-
-
-def ended(hours_ago: float = 0.0) -> End:
-    """An end so long ago."""
-    return replace(END, ended_at=iso(datetime.now(UTC) - timedelta(hours=hours_ago)))
 
 
 async def session_with(store: Store, room: str, sid: str, *seqs: int) -> None:
@@ -44,7 +36,7 @@ async def test_only_windows_gaps_and_ends_are_delivered(store: Store, room: str,
     await store.open_session(room, sid, STARTED)
     await store.write(sid, 1, [Stored(1, segment()), Stored(2, LISTENING)])
     assert await claimed(store) == []
-    end = ended()
+    end = ended_ago()
     await store.write(sid, 1, [Stored(3, window()), Stored(4, segment()), Stored(6, gap()), Stored(9, end)])
     assert await claimed(store) == [Delivery(room, sid)]
     found: list[Stored] = []
@@ -69,11 +61,11 @@ async def test_a_cursor_is_kept(store: Store, another: Another, room: str, sid: 
 async def test_what_comes_late_is_delivered(store: Store, room: str, sid: str) -> None:
     """A session that ended and gets a window from its writer's spool has something to deliver again."""
     await session_with(store, room, sid, 1)
-    await store.write(sid, 1, [Stored(2, ended())])
+    await store.write(sid, 1, [Stored(2, ended_ago())])
     [one] = await claimed(store)
     assert await store.note_delivery("a", replace(one, after=2))
     await store.open_session(room, sid, STARTED)
-    await store.write(sid, 2, [Stored(3, ended())])
+    await store.write(sid, 2, [Stored(3, ended_ago())])
     assert [one.after for one in await claimed(store)] == [2]
 
 
@@ -156,7 +148,7 @@ async def test_long_ended_sessions_are_left_alone(store: Store, room: str, sid: 
     for number, hours in enumerate((1.0, 47.0, 49.0)):
         one = f"{sid}_{number}"
         await session_with(store, room, one, 1)
-        await store.write(one, 1, [Stored(2, ended(hours))])
+        await store.write(one, 1, [Stored(2, ended_ago(hours=hours))])
     assert sorted(one.session for one in await claimed(store)) == [f"{sid}_0", f"{sid}_1"]
 
 
