@@ -16,7 +16,6 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from dotenv import dotenv_values
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -49,6 +48,7 @@ from agent.settings_fields import optional_port as _optional_port
 from agent.settings_fields import port as _port
 from agent.settings_fields import seconds as _seconds
 from agent.settings_fields import setting as _setting
+from agent.settings_file import read_env_file
 
 ALIASES = {"ELEVEN_API_KEY": "ELEVENLABS_API_KEY"}
 """Other name -> our name; ours wins when both are set."""
@@ -390,8 +390,6 @@ def load_settings(env_file: Path = Path(".env")) -> Settings:
     """Settings of this process: its environment over `env_file`, which need not exist.
 
     Raises:
-        SettingsError: see `Settings.from_env`.
+        SettingsError: see `Settings.from_env` and `read_env_file`.
     """
-    # no interpolation: a "$" in a secret is a "$"; utf-8-sig: editors on Windows write a byte order mark
-    lines = dotenv_values(env_file, interpolate=False, encoding="utf-8-sig")
-    return Settings.from_env({**{name: value or "" for name, value in lines.items()}, **os.environ})
+    return Settings.from_env({**read_env_file(env_file), **os.environ})

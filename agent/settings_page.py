@@ -30,7 +30,9 @@ INTRO = """\
 Each setting is an environment variable, or a line `NAME=value` in a file `.env` in the folder the program
 is started from; the environment wins. An empty value is as if unset. Lists have commas between their parts.
 A malformed value, and a name that looks like a misspelt setting, stop the program at its start with the
-name and the fix. Secrets are never logged and never shown in an error.
+name and the fix. So do a line of `.env` that sets nothing (the second half of a value that was broken in
+two, an unclosed quote) and a file that is not UTF-8; the error names the file and the line. Secrets are
+never logged and never shown in an error.
 
 `python worker.py start` needs `LIVEKIT_URL`, `LIVEKIT_API_KEY`, `LIVEKIT_API_SECRET` and
 `ELEVENLABS_API_KEY`; everything else has a default that works."""

@@ -20,6 +20,7 @@ GROUND = (
     "settings_checks",
     "settings_faults",
     "settings_fields",
+    "settings_file",
     "settings_page",
     "logs",
     "actions",

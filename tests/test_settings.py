@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
+import os
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
@@ -10,7 +16,9 @@ from hypothesis import strategies as st
 
 from agent.errors import SettingsError
 from agent.settings import ALIASES, Settings, load_settings
+from agent.settings_file import read_env_file
 from agent.settings_page import SECTIONS, page
+from tests.conftest import ROOT
 
 SECRETS = {
     "LIVEKIT_API_SECRET": "secret-livekit",
@@ -288,11 +296,90 @@ def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.
     """`.env` may begin with a byte order mark, and its dollars are dollars."""
     env_file = tmp_path / ".env"
     env_file.write_text(
-        "\ufeffLIVEKIT_API_SECRET='a$HOME$b'\nPORT=1234\nWORKER_PORT=1\nVAD_PREROLL\n", encoding="utf-8"
+        "\ufeffLIVEKIT_API_SECRET='a$HOME$b'\n# a comment\n\nexport PORT=1234\nWORKER_PORT=1\nVAD_PREROLL=\n",
+        encoding="utf-8",
     )
     monkeypatch.setenv("WORKER_PORT", "2")
     settings = load_settings(env_file)
     assert (settings.livekit_api_secret, settings.port, settings.worker_port) == ("a$HOME$b", 1234, 2)
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "said"),
+    [
+        ("API_KEY=first\n".encode("utf-16"), 1, "UTF-16"),
+        (codecs.BOM_UTF16_BE + "API_KEY=first\n".encode("utf-16-be"), 1, "UTF-16"),
+        ("API_KEY=first\n".encode("utf-32"), 1, "UTF-32"),
+        ("PORT=1\nAPI_KEY=first\n".encode("utf-16-le"), 1, "NUL"),
+        ("PORT=1\r\nAPI_KEY=sécond\n".encode("latin-1"), 2, "UTF-8"),
+        (b"API_KEY=first\nsecond\n", 2, "no ="),
+        (b"API_KEY=first\r\n\r\n  second\r\n", 3, "no ="),
+        (b"API_KEY=first\rsecond\rPORT=1", 2, "no ="),
+        (b"# ours\n\nAPI_KEY='first\nsecond\n", 3, "quote"),
+        (b'API_KEY="first" second\n', 1, "quote"),
+        (b"PORT=1\n=second\n", 2, "NAME=value"),
+        (b"export API_KEY\n", 1, "no ="),
+        ("PORT=1\n\u200bAPI_KEY=second\n".encode(), 2, "outside ASCII"),
+    ],
+)
+def test_a_line_that_sets_nothing_is_named(content: bytes, line: int, said: str, tmp_path: Path) -> None:
+    """File and line, so that nobody runs with half a key; what is written there is not shown."""
+    env_file = tmp_path / ".env"
+    env_file.write_bytes(content)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(env_file)
+    first = str(caught.value).splitlines()[0]
+    assert first.startswith(f"{env_file} line {line}: ")
+    assert said in first
+    assert not [one for one in ("first", "cond", "API_KEY") if one in str(caught.value)]
+    assert caught.value.__cause__ is None
+
+
+def test_every_such_line_is_named(tmp_path: Path) -> None:
+    """One line for each, in their order."""
+    env_file = tmp_path / ".env"
+    env_file.write_bytes(b"API_KEY=first\nsecond\nPORT=1\nthird\n")
+    with pytest.raises(SettingsError) as caught:
+        load_settings(env_file)
+    assert [one.partition(": ")[0] for one in str(caught.value).splitlines()] == [
+        f"{env_file} line 2",
+        f"{env_file} line 4",
+    ]
+
+
+@given(st.binary(max_size=60))
+def test_no_file_breaks_the_start(content: bytes) -> None:
+    """Whatever is in it, the programs get settings or a `SettingsError`."""
+    with TemporaryDirectory() as folder:
+        env_file = Path(folder) / ".env"
+        env_file.write_bytes(content)
+        with suppress(SettingsError):
+            read_env_file(env_file)
+
+
+def test_a_folder_of_that_name_is_no_fault(tmp_path: Path) -> None:
+    """Virtual environments are called so, too."""
+    (tmp_path / ".env").mkdir()
+    assert load_settings(tmp_path / ".env").port == 8000
+
+
+@pytest.mark.parametrize(
+    "program", [["token_service.py"], ["worker.py", "dev"], ["-m", "agent.store", "upgrade"]]
+)
+def test_programs_say_which_line(program: list[str], tmp_path: Path) -> None:
+    """At the start, with exit code 2 and without a stack trace."""
+    (tmp_path / ".env").write_bytes(b"API_KEY=first\nsecond\n")
+    run = subprocess.run(
+        [sys.executable, *(str(ROOT / one) if one.endswith(".py") else one for one in program)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (run.returncode, "Traceback" in run.stderr) == (2, False)
+    assert ".env line 2: " in run.stderr
 
 
 def test_a_missing_file_is_no_fault(tmp_path: Path) -> None:
