@@ -197,21 +197,22 @@ def serve(settings: Settings) -> None:
             access_log=False,
             timeout_graceful_shutdown=STOP_SECONDS,
             lifespan="on",
-            **limits(settings.max_streams),
+            **limits(settings.max_streams, settings.keep_alive_seconds),
         )
         service: Service = app.state.service
         _Server(config, service.feeds.stop).run([listener])
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens; port 0 takes any free one.
+    """A socket that listens, on `::` for IPv4 as well; port 0 takes any free one.
 
     Raises:
         SettingsError: the address is not ours, or taken.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
     try:
-        listener = socket.create_server((host, port), family=family)
+        listener = socket.create_server((host, port), family=family, dualstack_ipv6=both)
     except OSError as error:
         reason = str(error.strerror).partition(" (while")[0]  # Python repeats the address there
         raise SettingsError(
@@ -240,7 +241,7 @@ def main() -> None:
 
     - LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET: the LiveKit server
 
-    - HOST, PORT: where to listen (127.0.0.1:8000)
+    - HOST, PORT: where to listen (127.0.0.1:8000); :: is every address, IPv6 and IPv4
 
     - API_KEY, API_KEYS: bearer tokens that may make every call; without any
       this machine may, and the service listens nowhere else

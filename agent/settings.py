@@ -229,7 +229,10 @@ class Settings(BaseModel):
     )
 
     host: Annotated[str, AfterValidator(check_host)] = _setting(
-        "127.0.0.1", "address", "an IP address or a host name", "Address the token service listens on."
+        "127.0.0.1",
+        "address",
+        "an IP address or a host name",
+        "Address the token service listens on; `::` is every address of the machine, IPv6 and IPv4.",
     )
     port: int = _port(8000, "Port of the token service; 0 takes any free one.")
     api_key: Token = _setting(
@@ -260,6 +263,12 @@ class Settings(BaseModel):
         example="https://app.example.com",
     )
 
+    keep_alive_seconds: float = _seconds(
+        75,
+        1,
+        3600,
+        "How long a connection is kept open between two calls; more than the load balancer keeps it.",
+    )
     max_streams: int = _setting(
         500, "count", "a whole number from 1 to 100000", "Live streams open at once.", ge=1, le=100_000
     )

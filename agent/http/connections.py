@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from operator import itemgetter
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -13,7 +14,8 @@ ANSWER_TAKEN_SECONDS = 60.0
 """From the last byte of an answer that was written to the caller having taken what was not sent yet."""
 
 BESIDE_STREAMS = 400
-"""Connections at once that carry no stream; whoever comes then is answered 503."""
+"""Connections at once that carry no stream. When there are more, one that carries no call is closed; when
+there is none, whoever comes is answered 503."""
 
 
 class Connection(H11Protocol):
@@ -27,6 +29,8 @@ class Connection(H11Protocol):
         """See asyncio.Protocol."""
         super().connection_made(transport)
         self._wait(CALL_BEGINS_SECONDS)
+        if self.limit_concurrency is not None and len(self.connections) >= self.limit_concurrency:
+            self._close_one_kept()
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol."""
@@ -51,6 +55,18 @@ class Connection(H11Protocol):
     def _unsupported_upgrade_warning(self) -> None:
         """The call is answered as if it had asked for no upgrade; uvicorn would advise an installation."""
 
+    def _close_one_kept(self) -> None:
+        """Make room: close the connection that has waited longest for its next call."""
+        kept = [
+            (one.timeout_keep_alive_task.when(), one.transport)
+            for one in self.connections
+            if isinstance(one, Connection)
+            and one.timeout_keep_alive_task is not None
+            and not one.transport.is_closing()
+        ]
+        if kept:
+            min(kept, key=itemgetter(0))[1].close()
+
     def _wait(self, seconds: float) -> None:
         self._stop_waiting()
         self._deadline = self.loop.call_later(seconds, self._give_up)
@@ -65,12 +81,13 @@ class Connection(H11Protocol):
         self.transport.abort()
 
 
-def limits(max_streams: int) -> dict[str, Any]:
+def limits(max_streams: int, keep_alive_seconds: float) -> dict[str, Any]:
     """What uvicorn's configuration needs for all connections to be bounded."""
     return {
         "http": Connection,
         "ws": "none",
         "limit_concurrency": max_streams + BESIDE_STREAMS,
+        "timeout_keep_alive": keep_alive_seconds,
         "proxy_headers": False,
         "server_header": False,
     }

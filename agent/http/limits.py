@@ -10,7 +10,11 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY_BYTES = 64 * 1024
-"""The largest body any call needs is about a kilobyte; LiveKit's events are a few."""
+"""The largest body any call needs is about a kilobyte."""
+MAX_EVENT_BYTES = 4 * 1024 * 1024
+"""Of LiveKit's events, which hold the metadata of a room and of a participant: LiveKit allows 512 KiB for
+each, and JSON makes two bytes of a quotation mark. They are read only when LiveKit has signed them."""
+EVENTS_PATH = "/webhook"
 MAX_HEAD_BYTES = 16 * 1024
 """Path, query and headers; uvicorn itself refuses more only when it comes in pieces."""
 BODY_SECONDS = 10.0
@@ -18,10 +22,15 @@ BODY_SECONDS = 10.0
 BEGIN_SECONDS = 30.0
 """From the call to the beginning of its answer; LiveKit and the database have tighter bounds."""
 
-_LONG_BODY = f"The body must be at most {MAX_BODY_BYTES} bytes long."
+_LONG_BODY = "The body must be at most {} bytes long."
 _LONG_HEAD = f"Path and headers must be at most {MAX_HEAD_BYTES} bytes long."
 _SLOW_BODY = f"The body must come within {BODY_SECONDS:g} s."
 _SLOW_ANSWER = "This takes too long at the moment; try again."
+
+
+def max_body_bytes(path: str) -> int:
+    """The longest body that a call may have."""
+    return MAX_EVENT_BYTES if path == EVENTS_PATH else MAX_BODY_BYTES
 
 
 class Limits:
@@ -40,7 +49,7 @@ class Limits:
             return
         try:
             async with asyncio.timeout(BEGIN_SECONDS) as limit:
-                call = _Call(receive, send, limit)
+                call = _Call(receive, send, limit, max_body_bytes(scope["path"]))
                 await self._app(scope, call.receive, call.send)
         except TimeoutError:
             if call.began or not limit.expired():
@@ -51,11 +60,12 @@ class Limits:
 class _Call:
     """One call: what has come, and whether its answer has begun."""
 
-    def __init__(self, receive: Receive, send: Send, limit: asyncio.Timeout) -> None:
+    def __init__(self, receive: Receive, send: Send, limit: asyncio.Timeout, max_bytes: int) -> None:
         self.began = False
         self._receive = receive
         self._send = send
         self._limit = limit
+        self._max_bytes = max_bytes
         self._bytes = 0
         self._until: float | None = asyncio.get_running_loop().time() + BODY_SECONDS
         """When the body must be here; None when it is."""
@@ -83,8 +93,8 @@ class _Call:
                 return {"type": "http.disconnect"}  # nobody reads the body; too late for another answer
             raise HTTPException(408, _SLOW_BODY) from error
         self._bytes += len(message.get("body", b""))
-        if self._bytes > MAX_BODY_BYTES and not self.began:
-            raise HTTPException(413, _LONG_BODY)
+        if self._bytes > self._max_bytes and not self.began:
+            raise HTTPException(413, _LONG_BODY.format(self._max_bytes))
         if not message.get("more_body", False):
             self._until = None  # what is waited for from here on is that the caller goes
         return message
@@ -95,6 +105,7 @@ def _refusal(scope: Scope) -> JSONResponse | None:
     if head + sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > MAX_HEAD_BYTES:
         return JSONResponse({"detail": _LONG_HEAD}, 431)
     told = Headers(scope=scope).get("content-length", "0")
-    if told.isdecimal() and int(told[:20]) > MAX_BODY_BYTES:
-        return JSONResponse({"detail": _LONG_BODY}, 413)
+    max_bytes = max_body_bytes(scope["path"])
+    if told.isdecimal() and int(told[:20]) > max_bytes:
+        return JSONResponse({"detail": _LONG_BODY.format(max_bytes)}, 413)
     return None

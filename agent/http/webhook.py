@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 
 from agent.http.answers import Problem
 from agent.http.auth import livekit_itself
+from agent.http.limits import EVENTS_PATH
 from agent.http.service import CurrentService
 
 WORTH_A_LOOK = frozenset(
@@ -24,7 +25,7 @@ router = APIRouter(
 
 
 @router.post(
-    "/webhook",
+    EVENTS_PATH,
     summary="Events from LiveKit",
     responses={422: {"model": Problem, "description": "The body is no event."}},
     openapi_extra={

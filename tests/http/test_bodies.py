@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from agent.http.auth import key_holder
-from agent.http.limits import MAX_BODY_BYTES
+from agent.http.limits import MAX_BODY_BYTES, max_body_bytes
 from agent.http.livekit import LiveKit
 from agent.store.memory import MemoryStore
 from tests.http.service import calling, participant, settings, wrong_credentials
@@ -99,8 +99,9 @@ async def test_nobody_is_told_anything_of_a_body(call: tuple[str, str], what: st
 async def test_a_length_that_is_told_is_refused_before_the_credential(call: tuple[str, str]) -> None:
     """413 tells nothing but the limit; a length that nobody told is not found out for strangers."""
     async with calling(credential=None) as client:
-        assert (await sent(client, call, b" " * TOO_LARGE, JSON)).status_code == 413
-        parts = Parts(b" " * TOO_LARGE)
+        too_large = b" " * (max_body_bytes(call[1]) + 1)
+        assert (await sent(client, call, too_large, JSON)).status_code == 413
+        parts = Parts(too_large)
         assert (await sent(client, call, parts, JSON)).status_code == 401
         assert not parts.asked
 

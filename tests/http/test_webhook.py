@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -16,6 +17,7 @@ import pytest
 from livekit import api
 
 from agent.http.events import REMEMBERED, Seen
+from agent.http.limits import MAX_EVENT_BYTES
 from agent.http.livekit import LiveKit
 from agent.store.memory import MemoryStore
 from tests.http.service import SECRET, settings
@@ -73,6 +75,39 @@ async def test_anything_else_is_refused(headers: dict[str, str]) -> None:
     async with told() as (client, sids):
         answer = await client.post("/webhook", content=BODY, headers=headers)
         assert (answer.status_code, sids) == (401, [])
+
+
+def with_metadata(kibibytes: int) -> bytes:
+    """An event of a room and a participant that both have so much metadata, as LiveKit's JSON writes it."""
+    metadata = '"' * (kibibytes * 1024)
+    room = {"sid": "RM_1", "name": "a", "metadata": metadata}
+    event = {"event": "participant_joined", "id": "EV_1", "room": room, "participant": {"metadata": metadata}}
+    return json.dumps(event).encode()
+
+
+@pytest.mark.parametrize("kibibytes", [100, 400, 512])
+async def test_metadata_as_long_as_livekit_allows(kibibytes: int) -> None:
+    """Of the room and of the participant, each sign escaped."""
+    body = with_metadata(kibibytes)
+    async with told() as (client, sids):
+        answer = await client.post("/webhook", content=body, headers=signed(body))
+        assert (answer.status_code, sids) == (200, ["RM_1"])
+
+
+@pytest.mark.parametrize("length_told", [True, False])
+async def test_events_are_bounded_all_the_same(length_told: bool) -> None:
+    """413, with the limit of this call."""
+    body = b" " * (MAX_EVENT_BYTES + 1)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, len(body), 65_536):
+            yield body[start : start + 65_536]
+
+    async with told() as (client, sids):
+        content = body if length_told else pieces()
+        answer = await client.post("/webhook", content=content, headers=signed(body))
+        assert (answer.status_code, sids) == (413, [])
+        assert str(MAX_EVENT_BYTES) in answer.json()["detail"]
 
 
 def dated(seconds: float, body: bytes = BODY) -> dict[str, str]:
