@@ -36,6 +36,7 @@ from agent.http.livekit import LiveKit
 from agent.job_metrics import figures_folder
 from agent.logs import set_up_logs
 from agent.rtc.connect import connect as join_room
+from agent.rtc.connect import encryption_with
 from agent.rtc.silero import load_model
 from agent.settings import Settings, load_settings
 from agent.store.pickup import picker_for
@@ -77,7 +78,12 @@ async def entrypoint(ctx: JobContext) -> None:
     async def run() -> None:
         reason = "failed"
         try:
-            await transcriber.run(ctx.room, partial(ctx.connect, auto_subscribe=AutoSubscribe.SUBSCRIBE_NONE))
+            connect_room = partial(
+                ctx.connect,
+                auto_subscribe=AutoSubscribe.SUBSCRIBE_NONE,
+                encryption=encryption_with(settings.e2ee_key),
+            )
+            await transcriber.run(ctx.room, connect_room)
             reason = "the session is over"
         finally:
             ctx.shutdown(reason)
@@ -225,7 +231,12 @@ async def transcribe_one(settings: Settings, room_name: str) -> None:
     transcriber = Transcriber(settings, load_model())
     stop = _stop_on_signals()
     running = asyncio.create_task(
-        transcriber.run(room, partial(join_room, room, settings.livekit_url, token)),
+        transcriber.run(
+            room,
+            partial(
+                join_room, room, settings.livekit_url, token, encryption=encryption_with(settings.e2ee_key)
+            ),
+        ),
         name="transcriber",
     )
     stopped = asyncio.create_task(stop.wait(), name="stop")

@@ -129,6 +129,7 @@ class _Formatter(logging.Formatter):
         password = urlsplit(settings.database_url).password or ""
         secrets = (
             settings.livekit_api_secret,
+            settings.e2ee_key,
             settings.elevenlabs_api_key,
             settings.api_key,
             *(pair.partition(":")[2] for pair in settings.api_keys),

@@ -11,6 +11,7 @@ from livekit import rtc
 
 from agent.core.model import Segment, Word
 from agent.rtc.connect import connect as join_room
+from agent.rtc.connect import encryption_with
 from agent.rtc.silero import load_model
 from agent.settings import Settings
 from agent.sinks.protocol import Outgoing
@@ -61,8 +62,11 @@ class AudioPipeline:
         language: str = "",
         elevenlabs_base_url: str = "",
         database_url: str = "memory:",
+        e2ee_key: str = "",
     ) -> None:
         """`language` is an ISO 639 code, empty to let the recognizer detect it.
+
+        `e2ee_key` is the shared key of an end-to-end encrypted room.
 
         Without a `database_url` the record is kept in memory and ends with the pipeline.
 
@@ -75,6 +79,7 @@ class AudioPipeline:
             "STT_LANGUAGE": language,
             "ELEVENLABS_BASE_URL": elevenlabs_base_url,
             "DATABASE_URL": database_url,
+            "E2EE_KEY": e2ee_key,
         }
         self._settings = Settings.from_env({name: value for name, value in values.items() if value})
         self._room_name = livekit_room
@@ -94,7 +99,9 @@ class AudioPipeline:
         self._transcriber = Transcriber(self._settings, load_model(), [self._sink])
 
         async def connect() -> None:
-            await join_room(room, self._settings.livekit_url, self._token)
+            settings = self._settings
+            encryption = encryption_with(settings.e2ee_key)
+            await join_room(room, settings.livekit_url, self._token, encryption=encryption)
             if room.name != self._room_name:
                 raise ValueError(f"livekit_token is for room {room.name!r}, not {self._room_name!r}")
 

@@ -194,7 +194,7 @@ class Session:
             case happened.TrackStarted():
                 self._start_track(event)
             case happened.TrackDeclined(track_sid):
-                self._tracks.decline(track_sid, self._speaker_of(event))
+                self._tracks.decline(track_sid, self._speaker_of(event), event.reason)
             case happened.TrackEnded(track_sid):
                 self._tracks.end(track_sid)
                 self._unheard.gone(track_sid)

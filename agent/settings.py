@@ -199,6 +199,17 @@ class Settings(BaseModel):
         example="screen_share_audio",
     )
 
+    e2ee_key: Annotated[str, AfterValidator(check_one_line)] = _setting(
+        "",
+        "text",
+        "one line of at most 1024 characters",
+        "Shared key of rooms with end-to-end encryption: the worker hears such audio and encrypts live text. "
+        "Empty: encrypted audio is a gap.",
+        example="the key that your pages give to ExternalE2EEKeyProvider",
+        secret=True,
+        max_length=1024,
+    )
+
     database_url: Annotated[str, AfterValidator(async_database_url)] = _setting(
         "sqlite:///./data/transcripts.db",
         "URL",

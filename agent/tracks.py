@@ -39,6 +39,11 @@ STALL_TOLD_SECONDS = 1.5
 """A stall that lasts so long is told while it lasts."""
 ENDED_REMEMBERED = 100
 """Tracks of which it is known when they ended, for those that come back."""
+_REFUSED = {
+    Reason.OPTED_OUT: "this participant is not transcribed",
+    Reason.ENCRYPTED: "this participant's audio is end-to-end encrypted with a key that is not known here",
+}
+"""What readers are told of a track that is refused."""
 RESTART_SECONDS = 1.0
 """A track whose task failed is begun anew after so long."""
 
@@ -184,14 +189,14 @@ class Tracks:
         TRACKS.inc()
         log.info("track started", extra={"action": "track_started", "track_sid": event.track_sid})
 
-    def decline(self, track_sid: str, speaker: Speaker) -> None:
-        """A track's participant has opted out: nothing more of it is heard, and readers are told, once."""
-        if self._opted_out.has(track_sid):
+    def decline(self, track_sid: str, speaker: Speaker, reason: Reason = Reason.OPTED_OUT) -> None:
+        """A track is refused (opted out, encrypted): no more of it is heard, and readers are told, once."""
+        if self._opted_out.reason(track_sid) is reason:
             return
         self.end(track_sid, tail_seconds=0.0)
         self._ended.pop(track_sid, None)
-        self._opted_out.begin(track_sid, speaker, self._clock.now())
-        status = Status(State.STOPPED, Reason.OPTED_OUT, speaker, "this participant is not transcribed")
+        self._opted_out.begin(track_sid, speaker, self._clock.now(), reason)
+        status = Status(State.STOPPED, reason, speaker, _REFUSED[reason])
         if said := self._statuses.feed(("consent", track_sid), speaker, status):
             self._emit(said)
 

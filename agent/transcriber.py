@@ -57,7 +57,10 @@ class Transcriber:
         """
         settings = self._settings
         events = RoomEvents(
-            room, exclude_kinds=settings.exclude_kinds, exclude_sources=settings.exclude_sources
+            room,
+            exclude_kinds=settings.exclude_kinds,
+            exclude_sources=settings.exclude_sources,
+            has_key=bool(settings.e2ee_key),
         )
         store = open_store(settings.database_url)
         recognizer = create_recognizer(settings)

@@ -25,7 +25,7 @@ from typing import Final, Self
 from livekit import api, rtc
 
 from agent.errors import LocalPartError
-from agent.rtc.connect import connect
+from agent.rtc.connect import connect, encryption_with
 from local.listener import Listener, Received, ReceivedText
 from local.live_track import LiveTrack, Pcm, Spoken, resample
 
@@ -79,9 +79,9 @@ def participant_token(
     return token.to_jwt()
 
 
-async def _join(room: rtc.Room, url: str, token: str, *, subscribe: bool) -> None:
+async def _join(room: rtc.Room, url: str, token: str, *, subscribe: bool, e2ee_key: str) -> None:
     try:
-        await connect(room, url, token, auto_subscribe=subscribe)
+        await connect(room, url, token, auto_subscribe=subscribe, encryption=encryption_with(e2ee_key))
     except (rtc.ConnectError, TimeoutError) as error:
         raise LocalPartError(
             f"could not join a room at {url}: {error or 'no answer'}; is it the server that the token is for?"
@@ -118,13 +118,17 @@ class RoomSpeaker:
     ) -> None:
         await self.leave()
 
-    async def join(self, url: str, token: str, *, publish: bool = True, subscribe: bool = False) -> None:
+    async def join(
+        self, url: str, token: str, *, publish: bool = True, subscribe: bool = False, e2ee_key: str = ""
+    ) -> None:
         """Connect, and publish the microphone unless told not to. Subscribes to no media by default.
+
+        With `e2ee_key` all that is published is end-to-end encrypted with this shared key.
 
         Raises:
             LocalPartError: no connection within 15 s, or refused.
         """
-        await _join(self.room, url, token, subscribe=subscribe)
+        await _join(self.room, url, token, subscribe=subscribe, e2ee_key=e2ee_key)
         self._created_at_wall = self.room.creation_time.timestamp()
         if publish:
             await self.publish("microphone")
@@ -191,12 +195,15 @@ class RoomSpeaker:
 
 
 @asynccontextmanager
-async def listening(url: str, token: str) -> AsyncIterator[Listener]:
-    """Join as a participant that publishes nothing, and collect what the transcriber sends."""
+async def listening(url: str, token: str, *, e2ee_key: str = "") -> AsyncIterator[Listener]:
+    """Join as a participant that publishes nothing, and collect what the transcriber sends.
+
+    Messages that are end-to-end encrypted can be read with `e2ee_key` alone.
+    """
     room = rtc.Room()
     async with Listener(room) as listener:
         try:
-            await _join(room, url, token, subscribe=False)
+            await _join(room, url, token, subscribe=False, e2ee_key=e2ee_key)
             yield listener
         finally:
             await _disconnect(room)

@@ -1,6 +1,7 @@
-"""Who does not want to be transcribed: from when to when, for each track.
+"""Tracks that are refused before they are heard: from when to when, and why.
 
-A participant opts out by its attribute `transcribe=false`, in its token or in the middle of the meeting.
+A participant opts out by its attribute `transcribe=false`, in its token or in the middle of the meeting. An
+end-to-end encrypted track for which there is no key would give noise, so it is refused as well.
 """
 
 from __future__ import annotations
@@ -23,26 +24,28 @@ def is_consenting(attributes: Mapping[str, str]) -> bool:
 class _OptedOut:
     speaker: Speaker
     since: float
+    reason: Reason
 
 
 class OptOuts:
-    """The tracks that are not heard because their participants opted out. Times are room time, seconds."""
+    """The tracks that are not heard: opted out, or encrypted. Times are room time, seconds."""
 
     def __init__(self) -> None:
         self._tracks: dict[str, _OptedOut] = {}
 
-    def has(self, track_sid: str) -> bool:
-        """True when the track is not to be heard."""
-        return track_sid in self._tracks
+    def reason(self, track_sid: str) -> Reason | None:
+        """Why the track is not to be heard; None when it may be."""
+        one = self._tracks.get(track_sid)
+        return None if one is None else one.reason
 
-    def begin(self, track_sid: str, speaker: Speaker, now: float) -> None:
+    def begin(self, track_sid: str, speaker: Speaker, now: float, reason: Reason = Reason.OPTED_OUT) -> None:
         """A track is not to be heard from now on."""
-        self._tracks[track_sid] = _OptedOut(speaker, now)
+        self._tracks[track_sid] = _OptedOut(speaker, now, reason)
 
     def end(self, track_sid: str, now: float) -> Gap | None:
-        """The track is over, or may be heard again: what of it nobody heard; None when it did not opt out."""
+        """The track is over, or may be heard again: what of it nobody heard; None when it was not refused."""
         one = self._tracks.pop(track_sid, None)
-        return None if one is None else Gap(one.speaker, track_sid, one.since, now, Reason.OPTED_OUT)
+        return None if one is None else Gap(one.speaker, track_sid, one.since, now, one.reason)
 
     def of(self, identity: str) -> list[str]:
         """The sids of one participant."""

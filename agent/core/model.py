@@ -59,6 +59,7 @@ class Reason(_Growing):
     CONNECTION_LOST = "connection_lost"
     INTERNAL_ERROR = "internal_error"
     OPTED_OUT = "opted_out"
+    ENCRYPTED = "encrypted"
     ENDED = "ended"
     ERASED = "erased"
 

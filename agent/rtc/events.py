@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from livekit import rtc
 
+from agent.core.model import Reason
+
 
 @dataclass(frozen=True, slots=True)
 class TrackPublished:
@@ -17,13 +19,15 @@ class TrackPublished:
 
 @dataclass(frozen=True, slots=True)
 class TrackDeclined:
-    """Somebody who offers audio does not want to be transcribed: it is not received, or not any more."""
+    """Audio that is offered and may not, or cannot, be transcribed: it is not received, or not any more."""
 
     track_sid: str
     participant_sid: str
     identity: str
     name: str
     role: str
+    reason: Reason
+    """opted_out: the participant does not want it; encrypted: there is no key for it."""
 
 
 @dataclass(frozen=True, slots=True)

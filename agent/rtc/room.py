@@ -12,6 +12,7 @@ from collections.abc import Collection
 from livekit import rtc
 
 from agent.core.consent import is_consenting
+from agent.core.model import Reason
 from agent.core.speakers import TRANSCRIBER, role_of
 from agent.rtc.events import (
     ConnectionLost,
@@ -43,6 +44,10 @@ SAY_AGAIN_SECONDS = 0.5
 """After a no to a track. LiveKit's client sends every yes and no from a task of its own: of two at once the
 first may arrive last, and stands. A busy machine does that once in ten times."""
 
+WRONG_KEY_SECONDS = 1.0
+"""How long nothing of a participant can be decrypted before our key counts as the wrong one."""
+_UNREADABLE = (rtc.EncryptionState.DECRYPTION_FAILED, rtc.EncryptionState.MISSING_KEY)
+
 _SOURCES = {
     rtc.TrackSource.SOURCE_MICROPHONE: "microphone",
     rtc.TrackSource.SOURCE_SCREENSHARE_AUDIO: "screen_share_audio",
@@ -60,15 +65,26 @@ class RoomEvents:
     """The events of one room. Make it before the room is connected, so that none is missed."""
 
     def __init__(
-        self, room: rtc.Room, *, exclude_kinds: Collection[str], exclude_sources: Collection[str]
+        self,
+        room: rtc.Room,
+        *,
+        exclude_kinds: Collection[str],
+        exclude_sources: Collection[str],
+        has_key: bool = False,
     ) -> None:
+        """`has_key`: the room is connected with a key for end-to-end encrypted tracks."""
         self._room = room
         self._exclude_kinds = exclude_kinds
         self._exclude_sources = exclude_sources
         self._silent: dict[str, int] = {}
         """Sids that had no audio at the last look -> in how many looks in a row."""
-        self._declined: set[str] = set()
-        """Sids of those who do not want to be transcribed."""
+        self._has_key = has_key
+        self._undecrypted: set[str] = set()
+        """Identities of those whose audio cannot be decrypted at this moment."""
+        self._wrong_key: set[str] = set()
+        """Sids of tracks for which our key is the wrong one."""
+        self._declined: dict[str, Reason] = {}
+        """Sids of tracks that are refused -> why."""
         self._sid = ""
         self._renewed = False
         self.closed_because = ""
@@ -84,6 +100,7 @@ class RoomEvents:
             "participant_connected": lambda _participant: self._look_for_another(),
             "participant_disconnected": self._on_left,
             "participant_attributes_changed": self._on_attributes,
+            "e2ee_state_changed": self._on_encryption,
             "reconnecting": lambda: self._put(ConnectionLost()),
             "reconnected": self._on_reconnected,
             "room_updated": self._on_updated,
@@ -154,15 +171,30 @@ class RoomEvents:
     ) -> None:
         if not self._wanted(publication, participant):
             return
-        if not is_consenting(participant.attributes):
-            self._decline(publication, participant)
+        if (refusal := self._refusal(publication, participant)) is not None:
+            self._decline(publication, participant, refusal)
             return
-        self._declined.discard(publication.sid)
+        self._declined.pop(publication.sid, None)
         self._put(TrackPublished(participant.identity, publication.sid))
         publication.set_subscribed(True)
 
-    def _decline(self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant) -> None:
-        self._declined.add(publication.sid)
+    def _refusal(
+        self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant
+    ) -> Reason | None:
+        """Why a track is not to be received; None when it is."""
+        if not is_consenting(participant.attributes):
+            return Reason.OPTED_OUT
+        readable = self._has_key and publication.sid not in self._wrong_key
+        return None if readable or not publication.encryption_type else Reason.ENCRYPTED
+
+    def _decline(
+        self,
+        publication: rtc.RemoteTrackPublication,
+        participant: rtc.RemoteParticipant,
+        reason: Reason,
+    ) -> None:
+        self._declined[publication.sid] = reason
+        self._stop_decrypting(publication.sid)
         publication.set_subscribed(False)
         self._say_again(publication)
         self._put(
@@ -172,15 +204,48 @@ class RoomEvents:
                 identity=participant.identity,
                 name=participant.name,
                 role=role_of(participant.metadata, participant.attributes),
+                reason=reason,
             )
         )
+
+    def _stop_decrypting(self, track_sid: str) -> None:
+        """Take the decryption off a track that is refused.
+
+        LiveKit gives the receiver of a track to the next one, with its decryption: a track that is not
+        encrypted would be silent there.
+        """
+        if self._has_key:
+            for cryptor in self._room.e2ee_manager.frame_cryptors():
+                if cryptor.track_sid == track_sid:
+                    cryptor.set_enabled(False)
 
     def _on_attributes(self, _changed: dict[str, str], participant: rtc.Participant) -> None:
         if not isinstance(participant, rtc.RemoteParticipant):
             return
-        consenting = is_consenting(participant.attributes)
         for publication in participant.track_publications.values():
-            if consenting is (publication.sid in self._declined):
+            if self._refusal(publication, participant) is not self._declined.get(publication.sid):
+                self._on_published(publication, participant)
+
+    def _on_encryption(self, participant: rtc.Participant, state: rtc.EncryptionState.ValueType) -> None:
+        """LiveKit reports the first frame that it cannot decrypt, and the next one that it can."""
+        if not isinstance(participant, rtc.RemoteParticipant):
+            return
+        identity = participant.identity
+        if state not in _UNREADABLE:
+            self._undecrypted.discard(identity)
+        elif identity not in self._undecrypted:
+            self._undecrypted.add(identity)
+            asyncio.get_running_loop().call_later(WRONG_KEY_SECONDS, self._key_is_wrong, identity)
+
+    def _key_is_wrong(self, identity: str) -> None:
+        """If a participant still cannot be decrypted, refuse the tracks that it has now."""
+        participant = self._room.remote_participants.get(identity)
+        if identity not in self._undecrypted or participant is None or not self._callbacks:
+            return
+        self._undecrypted.discard(identity)
+        for publication in participant.track_publications.values():
+            if publication.encryption_type:
+                self._wrong_key.add(publication.sid)
                 self._on_published(publication, participant)
 
     def _on_subscribed(
@@ -217,7 +282,8 @@ class RoomEvents:
     def _on_unpublished(
         self, publication: rtc.RemoteTrackPublication, _participant: rtc.RemoteParticipant
     ) -> None:
-        self._declined.discard(publication.sid)
+        self._declined.pop(publication.sid, None)
+        self._wrong_key.discard(publication.sid)
         self._put(TrackEnded(publication.sid))
 
     def _on_muted(self, _participant: rtc.Participant, publication: rtc.TrackPublication) -> None:
@@ -227,6 +293,7 @@ class RoomEvents:
         self._put(TrackMuted(publication.sid, muted=False))
 
     def _on_left(self, participant: rtc.RemoteParticipant) -> None:
+        self._undecrypted.discard(participant.identity)
         self._put(ParticipantLeft(participant.identity, participant.sid))
 
     def _on_reconnected(self) -> None:

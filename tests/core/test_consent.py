@@ -28,10 +28,18 @@ def test_an_opt_out_is_told_from_its_beginning_to_its_end() -> None:
     opted_out = OptOuts()
     opted_out.begin("TR_a", ANNA, 3.0)
     opted_out.begin("TR_b", BEN, 4.0)
-    assert opted_out.has("TR_a")
-    assert not opted_out.has("TR_c")
+    assert opted_out.reason("TR_a") is Reason.OPTED_OUT
+    assert opted_out.reason("TR_c") is None
     assert (opted_out.of("anna"), opted_out.all) == (["TR_a"], ["TR_a", "TR_b"])
     assert opted_out.end("TR_a", 9.0) == Gap(ANNA, "TR_a", 3.0, 9.0, Reason.OPTED_OUT)
     assert opted_out.end("TR_a", 9.0) is None
     assert opted_out.end("TR_none", 9.0) is None
     assert opted_out.all == ["TR_b"]
+
+
+def test_an_encrypted_track_is_missing_for_a_reason_of_its_own() -> None:
+    """It is refused like one whose participant has opted out."""
+    refused = OptOuts()
+    refused.begin("TR_a", ANNA, 3.0, Reason.ENCRYPTED)
+    assert refused.reason("TR_a") is Reason.ENCRYPTED
+    assert refused.end("TR_a", 9.0) == Gap(ANNA, "TR_a", 3.0, 9.0, Reason.ENCRYPTED)

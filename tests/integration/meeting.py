@@ -15,7 +15,7 @@ import pytest
 from livekit import api, rtc
 
 from agent.core.model import Segment
-from agent.rtc.connect import connect
+from agent.rtc.connect import connect, encryption_with
 from agent.rtc.silero import SileroModel
 from agent.settings import Settings
 from agent.store import open_store
@@ -76,6 +76,7 @@ class Meeting:
         channels: int = 1,
         publish: bool = True,
         until_heard: bool = True,
+        e2ee_key: str = "",
     ) -> RoomSpeaker:
         """A person who joins with a live microphone; leaves at the latest when the meeting ends.
 
@@ -94,7 +95,7 @@ class Meeting:
             name=name,
             kind=kind,
         )
-        await speaker.join(self.livekit.url, token, publish=publish)
+        await speaker.join(self.livekit.url, token, publish=publish, e2ee_key=e2ee_key)
         if not (publish and until_heard):
             await self.eventually(lambda: self._seen(identity, publish))
             return speaker
@@ -218,15 +219,18 @@ async def meeting(
         transcriber = Transcriber(Settings.from_env(values), SileroModel())
         rtc_room = rtc.Room()
         token = transcriber_token(livekit, room, hidden=hidden)
+        e2ee_key = values.get("E2EE_KEY", "")
+        encryption = encryption_with(e2ee_key)
+        url = transcriber_url or livekit.url
         running = asyncio.create_task(
-            transcriber.run(rtc_room, partial(connect, rtc_room, transcriber_url or livekit.url, token))
+            transcriber.run(rtc_room, partial(connect, rtc_room, url, token, encryption=encryption))
         )
         stack.push_async_callback(rtc_room.disconnect)
         stack.push_async_callback(_stop, transcriber, running)
         observer = participant_token(
             livekit.api_key, livekit.api_secret, room=room, identity="observer", name="Observer"
         )
-        heard = await stack.enter_async_context(listening(livekit.url, observer))
+        heard = await stack.enter_async_context(listening(livekit.url, observer, e2ee_key=e2ee_key))
         store = open_store(values["DATABASE_URL"])
         stack.push_async_callback(store.aclose)
         people = await stack.enter_async_context(AsyncExitStack())
