@@ -32,11 +32,12 @@ class Pending:
         self._spilling = asyncio.Lock()
         self._failing = False
         self._left_behind = False
-        self._erased = False
         self._read_to = 0
         """Bytes of the spool."""
         self._in_hand: Sequence[Waiting] = ()
         """Read from there."""
+        self.erased = False
+        """True when the session was erased."""
         self.epoch = 0
         """Under which items are recorded; 0 until the session is open."""
         self.first = 0
@@ -112,7 +113,7 @@ class Pending:
     async def spill(self) -> bool:
         """Put what waits on disk; False when the disk does not take it."""
         async with self._spilling:
-            if self._erased:
+            if self.erased:
                 return True
             items = self._backlog.unspooled()
             states = dict(self._states)
@@ -140,8 +141,8 @@ class Pending:
             return True
 
     async def clear(self) -> None:
-        """All is stored: the spool is not needed any more, unless it has what it did not give back."""
-        if self._left_behind:
+        """All is stored, or erased: remove the spool, unless it has what it did not give back."""
+        if self._left_behind and not self.erased:
             return
         async with self._spilling:
             self._read_to = 0
@@ -150,15 +151,12 @@ class Pending:
             except SpoolError as exc:
                 log.warning("spool cannot be removed", extra={"action": "spool_failed", "error": str(exc)})
 
-    async def erase(self) -> None:
-        """Forget all of it, on disk too; from now on nothing is put there."""
-        async with self._spilling:
-            self._erased = True
-            self._backlog.erase()
-            self._states.clear()
-            self._in_hand = ()
-        self._left_behind = False
-        await self.clear()
+    def erase(self) -> None:
+        """Forget all of it: from now on nothing is put on disk, and `clear` removes what is there."""
+        self.erased = True
+        self._backlog.erase()
+        self._states.clear()
+        self._in_hand = ()
 
     def close(self) -> None:
         """Let go of the spool; what is in it stays."""

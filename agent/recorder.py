@@ -167,7 +167,9 @@ class Recorder:
                 for task in watching:
                     task.cancel()
         finally:
-            if not self._pending.empty or (self._waits and not self.fenced.is_set()):
+            if self._pending.erased:
+                await self._pending.clear()
+            elif not self._pending.empty or (self._waits and not self.fenced.is_set()):
                 await self._pending.spill()
             self._pending.close()
 
@@ -238,7 +240,13 @@ class Recorder:
     async def _open(self) -> None:
         head = self._head
         await self._pick_up()
-        opened = await self._store.open_session(head.room, head.session, head.started_at)
+        try:
+            opened = await self._store.open_session(head.room, head.session, head.started_at)
+        except StoreError:
+            self._pick_ups = (
+                PICK_UPS  # the store was away: that it took no spool in says nothing about the spool
+            )
+            raise
         begun = Begun(opened)
         if opened.last_seq:
             begun = Begun(
@@ -260,7 +268,7 @@ class Recorder:
             await self._picker.pick_up(self._store, self._session)
         except StoreError:
             self._pick_ups -= 1
-            if self._pick_ups:
+            if self._pick_ups > 0:
                 raise  # else the store may be there and only refuse this: the session must begin all the same
 
     async def _write(self) -> None:
@@ -336,9 +344,10 @@ class Recorder:
         log.warning("the transcript was erased", extra={"action": "session_erased"})
         self.over_because = "the transcript was erased"
         detail = "the transcript of this session was erased; what is said from now on is not written down"
+        self._pending.erase()  # first: from here on no path leads to the disk, whatever ends this task
         self._tell.publish(Outgoing(Status(State.STOPPED, Reason.ERASED, None, detail), None))
         self.fenced.set()
-        await self._pending.erase()
+        await self._pending.clear()
         self._idle.set()
 
     # ---- while the store is away

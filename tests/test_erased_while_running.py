@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +16,7 @@ from livekit import rtc
 
 from agent.core.history import METHOD
 from agent.core.model import Reason, Segment, State
+from agent.errors import StoreError
 from agent.pending import Pending
 from agent.settings import Settings
 from agent.sinks.history import History
@@ -123,6 +126,53 @@ async def test_erased_between_opening_and_the_first_write(store: Store, url: str
     assert await store.items(SID) == []
 
 
+async def test_ended_between_hearing_of_it_and_the_deletion(
+    store: Store, url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The recorder is cancelled while the disk still writes a batch of the erased session."""
+    written, answers = os.fsync, threading.Event()
+
+    def slow(descriptor: int) -> None:
+        assert answers.wait(10)
+        written(descriptor)
+
+    async with recording(url, folder) as rig:
+        store_items = rig.store.write
+
+        async def erase_first(session: str, epoch: int, items: Sequence[Stored]) -> list[int]:
+            if items and not files(folder):
+                raise StoreError("away")
+            if items:
+                await store.erase(ROOM, SID)
+            return await store_items(session, epoch, items)
+
+        rig.store.write = erase_first  # type: ignore[method-assign]
+        monkeypatch.setattr("agent.store.spool.os.fsync", slow)
+        rig.say(1, 2)
+        await rig.until(rig.recorder.fenced.is_set)
+        asyncio.get_running_loop().call_later(0.1, answers.set)
+    assert files(folder) == []
+
+
+async def test_torn_files_go_with_their_session(store: Store, folder: Path) -> None:
+    """One that does not say whose it is has the session's sid in its name: it is not left aside for good."""
+    await leave(folder, said(1), said(2))
+    [path] = spool_files(folder)
+    path.write_bytes(path.read_bytes()[7:])
+    await store.open_session(ROOM, SID, STARTED)
+    picker = Picker(folder)
+    assert await picker.pick_up(store) == 0
+    assert [one.suffix for one in files(folder)] == [".unreadable"]
+    await store.erase(ROOM, SID)
+    await picker.pick_up(store)
+    assert files(folder) == []
+    await leave(folder, said(1), said(2))
+    [path] = spool_files(folder)
+    path.write_bytes(path.read_bytes()[7:])
+    assert await picker.pick_up(store, SID) == 1
+    assert files(folder) == []
+
+
 async def test_what_is_noted_after_the_erasure_goes_nowhere(folder: Path) -> None:
     """Names that come while the writer is leaving make no new file."""
     spool = Spool(folder, new_head(ROOM, SID, STARTED), 1_000_000)
@@ -132,7 +182,8 @@ async def test_what_is_noted_after_the_erasure_goes_nowhere(folder: Path) -> Non
     assert await pending.spill()
     assert files(folder)
     pending.add(said(2).item)
-    await pending.erase()
+    pending.erase()
+    await pending.clear()
     assert pending.empty
     assert pending.losses() is None
     pending.note_speakers([BOB])

@@ -10,16 +10,17 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import Connection, event
 
 from agent.core.model import Gap, Item, Reason, Segment, State, Status
-from agent.errors import SpoolError
-from agent.recorder import Begun, Listeners, Patience, Recorder
+from agent.errors import SpoolError, StoreError
+from agent.recorder import PICK_UPS, Begun, Listeners, Patience, Recorder
 from agent.sinks.protocol import Outgoing
 from agent.store.pickup import Picker
-from agent.store.protocol import Origin, Stored
+from agent.store.protocol import Opened, Origin, Stored
 from agent.store.spool import Spool, claimed, new_head, spool_files
 from agent.store.sql import SqlStore
 from local.postgres import Postgres
@@ -329,6 +330,33 @@ async def test_a_late_beginning_of_a_known_session(file: Path, folder: Path) -> 
 
 
 LONG = Patience(0.05, 0.1, 0.2, (0.05, 0.1), items_in_memory=50)
+
+
+async def test_a_refused_spool_holds_up_no_session(file: Path, folder: Path) -> None:
+    """A spool is refused for good, and the store is away at the last try: the session opens all the same."""
+
+    def prepare(rig: Rig) -> None:
+        calls = 0
+        opens = rig.store.open_session
+
+        async def refuse(*_args: object) -> int:
+            nonlocal calls
+            calls += 1
+            raise StoreError("refused")
+
+        async def open_late(*args: str) -> Opened:
+            if calls <= PICK_UPS:
+                raise StoreError("away")
+            return await opens(*args)
+
+        rig.recorder._picker = SimpleNamespace(pick_up=refuse)  # type: ignore[assignment]
+        rig.store.open_session = open_late  # type: ignore[method-assign]
+        rig.say(1)
+
+    async with recording(f"sqlite:///{file}", folder, prepare=prepare, opened=False) as rig:
+        assert await rig.recorder.begun(10.0)
+        assert await rig.recorder.drain(5.0)
+        assert await rig.texts() == words(1)
 
 
 async def test_a_long_outage_is_on_disk_not_in_memory(file: Path, folder: Path) -> None:

@@ -24,6 +24,7 @@ from agent.settings import Settings
 from agent.store import open_store
 from agent.store.protocol import Imported, Origin, Store, Stored
 from agent.store.spool import (
+    ASIDE,
     Head,
     Held,
     Labels,
@@ -32,7 +33,9 @@ from agent.store.spool import (
     Sums,
     claimed,
     files_of,
+    left_aside,
     read_page,
+    session_of,
     spool_files,
 )
 
@@ -42,6 +45,8 @@ PAGE = 200
 SETTLE_SECONDS = 180.0
 """A replaced writer's spool rests so long: until the successor has stored what both have heard."""
 EVERY_SECONDS = 10.0
+ASIDE_SECONDS = 3600.0
+"""How often files that were left aside are checked for sessions that have been erased since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,8 @@ class Picker:
         self._window_seconds = window_seconds
         self._overlap_seconds = overlap_seconds
         self._settle_seconds = settle_seconds
+        self._aside_at = 0.0
+        """Loop time from which on files that were left aside are checked again."""
 
     async def pick_up(self, store: Store, session: str | None = None) -> int:
         """Take in all orphans, or those of one session; how many files are done and gone.
@@ -102,9 +109,22 @@ class Picker:
             except (OSError, ValueError) as exc:
                 extra = {"action": "spool_failed", "file": path.name, "error": str(exc)}
                 log.error("spool cannot be taken in", extra=extra)
+        if session is None:
+            await self._erase_aside(store)
         if refused is not None:
             raise refused
         return done
+
+    async def _erase_aside(self, store: Store) -> None:
+        """Remove files that were left aside and belong to sessions that are erased."""
+        self._aside_at = asyncio.get_running_loop().time() + ASIDE_SECONDS
+        for path in await asyncio.to_thread(left_aside, self.directory):
+            if (await store.watched([session_of(path)]))[session_of(path)].erased:
+                await self._erase(path, session_of(path))
+
+    async def _erase(self, path: Path, session: str) -> None:
+        await asyncio.to_thread(path.unlink, missing_ok=True)
+        log.info("spool of an erased session removed", extra={"action": "spool_erased", "session": session})
 
     async def keep_picking_up(self, database_url: str) -> None:
         """Until cancelled. The store is opened only when there is something to take in."""
@@ -121,7 +141,10 @@ class Picker:
 
     async def _any(self) -> bool:
         try:
-            return bool(await asyncio.to_thread(self._files, None))
+            if await asyncio.to_thread(self._files, None):
+                return True
+            due = asyncio.get_running_loop().time() >= self._aside_at
+            return due and bool(await asyncio.to_thread(left_aside, self.directory))
         except OSError as exc:
             log.error(
                 "spools cannot be listed", extra={"action": "spool_failed", "error": str(exc.strerror or exc)}
@@ -138,19 +161,19 @@ class Picker:
             log.warning("spool waits for a newer worker", extra=waits)
             return False
         if facts.head is None:
+            named = session_of(path)
+            if (await store.watched([named]))[named].erased:
+                await self._erase(path, named)
+                return True
             # its writer died before it had written a line, or the disk has lost the first one: nobody's then
             log.error("spool has no head, left aside", extra={"action": "spool_torn", "file": path.name})
-            await asyncio.to_thread(path.rename, path.with_suffix(".unreadable"))
+            await asyncio.to_thread(path.rename, path.with_suffix(ASIDE))
             return False
         head = facts.head
         origin = Origin(head.room, head.session, head.started_at, facts.epoch)
         found = await store.import_items(origin, [])
         if found.erased:
-            await asyncio.to_thread(path.unlink, missing_ok=True)
-            log.info(
-                "spool of an erased session removed",
-                extra={"action": "spool_erased", "session": head.session},
-            )
+            await self._erase(path, head.session)
             return True
         rested = time.time() - (await asyncio.to_thread(path.stat)).st_mtime
         if not found.current and not found.ended and rested < self._settle_seconds:

@@ -27,7 +27,7 @@ from dataclasses import asdict, dataclass
 from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO, ParamSpec, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 from uuid import uuid4
 
 from agent.core.fields import (
@@ -52,6 +52,8 @@ T = TypeVar("T")
 
 VERSION = 1
 SUFFIX = ".spool"
+ASIDE = ".unreadable"
+"""In its place when a file does not say whose it is."""
 DISK_SECONDS = 10.0
 """A disk that needs longer for one batch counts as one that does not answer."""
 
@@ -187,6 +189,20 @@ def files_of(directory: Path, session: str) -> list[Path]:
     return [path for path in spool_files(directory) if path.name.startswith(_prefix(session))]
 
 
+def left_aside(directory: Path) -> list[Path]:
+    """The files that nobody can take in; none when the directory is not there.
+
+    Raises:
+        OSError: the directory cannot be read.
+    """
+    return sorted(directory.glob(f"*{ASIDE}"))
+
+
+def session_of(path: Path) -> str:
+    """The sid in a spool's name."""
+    return unquote(path.name.rsplit(".", 2)[0])
+
+
 def erase_spools(directory: Path, session: str) -> int:
     """Remove what is spooled of a session, a living writer's and what was left aside too; how many files.
 
@@ -229,6 +245,8 @@ class Spool:
         self._timeout_seconds = timeout_seconds
         self._thread = ThreadPoolExecutor(1, "spool")
         self._pending: Future[Any] | None = None
+        self._hangs = False
+        """True when the last work did not end in time."""
         self._file: FileIO | None = None
         self._size = 0
         """Bytes that count."""
@@ -264,13 +282,18 @@ class Spool:
         self._thread.shutdown(wait=False)
 
     async def _run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        if self._pending is not None and not self._pending.done():
+        if self._hangs and self._pending is not None and not self._pending.done():
             raise SpoolError(f"{self._path}: the disk has not answered yet")
         try:
-            self._pending = self._thread.submit(work, *args, **kwargs)
             async with asyncio.timeout(self._timeout_seconds):
+                if self._pending is not None and not self._pending.done():
+                    # whoever asked for it was cancelled meanwhile
+                    await asyncio.wait([asyncio.wrap_future(self._pending)])
+                self._hangs = False
+                self._pending = self._thread.submit(work, *args, **kwargs)
                 return await asyncio.wrap_future(self._pending)
         except TimeoutError as error:
+            self._hangs = True
             raise SpoolError(f"{self._path}: no answer within {self._timeout_seconds:g} s") from error
         except OSError as error:
             raise SpoolError(f"{self._path}: {error.strerror or error}") from error
