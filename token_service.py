@@ -31,6 +31,7 @@ from agent.http import (
 from agent.http.answers import ANY_CALL, add_error_answers
 from agent.http.boundary import Boundary
 from agent.http.callers import check_guarded, is_open, keys_of
+from agent.http.client_url import doubts
 from agent.http.connections import limits
 from agent.http.feeds import Feeds
 from agent.http.limits import Limits
@@ -191,6 +192,8 @@ def serve(settings: Settings) -> None:
                 "everybody on this machine may make every call: API_KEY is not set",
                 extra={"action": "service_open"},
             )
+        for doubt in doubts(settings):
+            log.warning("clients cannot reach LiveKit", extra={"action": "url_not_public", "error": doubt})
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -240,6 +243,8 @@ def main() -> None:
     Settings come from the environment or .env (docs/settings.md):
 
     - LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET: the LiveKit server
+
+    - LIVEKIT_PUBLIC_URL: its address for clients, when they need another one
 
     - HOST, PORT: where to listen (127.0.0.1:8000); :: is every address, IPv6 and IPv4
 

@@ -51,6 +51,7 @@ ACTIONS = frozenset(
         # token service
         "service_started",
         "service_open",
+        "url_not_public",
         "call_answered",
         "call_failed",
         "transcript_erased",

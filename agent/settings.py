@@ -77,6 +77,13 @@ class Settings(BaseModel):
         "Address of the LiveKit server.",
         example="wss://livekit.example.com",
     )
+    livekit_public_url: Annotated[str, AfterValidator(check_livekit_url)] = _setting(
+        "",
+        "URL",
+        "a URL that begins with ws://, wss://, http:// or https://",
+        "Address of the LiveKit server for clients, when they cannot use LIVEKIT_URL.",
+        example="wss://livekit.example.com",
+    )
     livekit_api_key: Token = _setting(
         "", "text", _TOKEN, "Name of the key that signs tokens.", example="APIxxxxxxxx"
     )

@@ -12,6 +12,7 @@ from agent.core.delivery import Figures
 from agent.errors import LiveKitError
 from agent.http.answers import Problem
 from agent.http.auth import anyone
+from agent.http.client_url import client_url, doubts
 from agent.http.service import NAME, CurrentService
 
 router = APIRouter(tags=["health"], dependencies=[Depends(anyone)])
@@ -42,7 +43,11 @@ class Healthy(BaseModel):
     """The service is up and LiveKit answered it."""
 
     status: Literal["healthy"] = "healthy"
-    livekit_url: str = Field(examples=["wss://livekit.example.com"])
+    livekit_url: str = Field(description="What clients are given.", examples=["wss://livekit.example.com"])
+    warnings: list[str] = Field(
+        description="What is likely to be wrong with the settings, in sentences for the operator.",
+        examples=[[]],
+    )
     webhooks: Webhooks | None = Field(None, description="null when there is no `WEBHOOK_URL`.")
     timestamp: str = Field(
         description="When LiveKit answered: ISO 8601, UTC.", examples=["2026-11-25T10:00:00.123Z"]
@@ -69,7 +74,12 @@ async def health(service: CurrentService) -> Healthy:
         raise LiveKitError(str(error), status=503) from error
     now = timestamp()
     webhooks = _told(service.webhooks) if service.webhooks else None
-    return Healthy(livekit_url=service.settings.livekit_url, webhooks=webhooks, timestamp=now)
+    return Healthy(
+        livekit_url=client_url(service.settings),
+        warnings=doubts(service.settings),
+        webhooks=webhooks,
+        timestamp=now,
+    )
 
 
 def _told(figures: Figures) -> Webhooks:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agent.http.answers import LIVEKIT_FAILS, Problem
 from agent.http.auth import REFUSALS, KeyFirst, key_holder
+from agent.http.client_url import client_url
 from agent.http.grants import Role, mint, new_identity
 from agent.http.links import links_of_room
 from agent.http.names import RoomName
@@ -61,7 +62,9 @@ class CreatedRoom(BaseModel):
     agent_token: str = Field(
         description="For a transcriber of your own (`AudioPipeline`): hears, sends data."
     )
-    url: str = Field(description="Address of the LiveKit server.", examples=["wss://livekit.example.com"])
+    url: str = Field(
+        description="Address of the LiveKit server for clients.", examples=["wss://livekit.example.com"]
+    )
 
 
 class ListedRoom(BaseModel):
@@ -113,7 +116,7 @@ async def create_room(
         interviewer_token=token(Role.INTERVIEWER, "Interviewer"),
         candidate_token=token(Role.CANDIDATE, "Candidate"),
         agent_token=token(Role.AGENT, "Transcriber"),
-        url=service.settings.livekit_url,
+        url=client_url(service.settings),
     )
 
 

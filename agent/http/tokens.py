@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from agent.core.speakers import TRANSCRIBER
 from agent.http.answers import LIVEKIT_FAILS
 from agent.http.auth import REFUSALS, KeyFirst, key_holder
+from agent.http.client_url import client_url
 from agent.http.grants import Role, mint
 from agent.http.names import Name, RoomName
 from agent.http.service import CurrentService
@@ -58,7 +59,9 @@ class TokenAnswer(BaseModel):
     token: str = Field(description='A JWT, valid for two hours; metadata `{"role": …}`.')
     room_name: str
     participant_identity: str
-    url: str = Field(description="Address of the LiveKit server.", examples=["wss://livekit.example.com"])
+    url: str = Field(
+        description="Address of the LiveKit server for clients.", examples=["wss://livekit.example.com"]
+    )
 
 
 @router.post(
@@ -78,5 +81,5 @@ async def generate_token(wanted: TokenRequest, service: CurrentService) -> Token
         token=token,
         room_name=wanted.room_name,
         participant_identity=wanted.participant_identity,
-        url=service.settings.livekit_url,
+        url=client_url(service.settings),
     )

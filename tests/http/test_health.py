@@ -1,18 +1,21 @@
-"""`GET /health` tells how webhooks are doing."""
+"""`GET /health` tells how webhooks are doing, and what clients will not reach."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
 import pytest_asyncio
 from aiohttp import web
 
+from agent.http.client_url import doubts
 from agent.http.livekit import LiveKit
 from agent.store.memory import MemoryStore
 from agent.webhooks.courier import Courier
-from tests.http.service import settings
+from tests.http.service import KEY, LIVEKIT, bearer, settings
+from tests.integration.running_service import running_service
 from tests.webhooks import SECRET
 from token_service import create_app
 
@@ -63,3 +66,59 @@ async def test_webhooks_that_are_on(livekit_url: str, failing: int, gone: int, s
     told = {"state": state, "delivered": 4, "failed": 3, "refused": 2, "given_up": 1}
     assert (answer.status_code, answer.json()["webhooks"]) == (200, told)
     assert "example.com" not in answer.text
+
+
+OPEN_TO_A_NETWORK = {"HOST": "0.0.0.0", "LIVEKIT_URL": "wss://livekit.example.com"}
+
+
+@pytest.mark.parametrize(
+    ("env", "host"),
+    [
+        ({"LIVEKIT_URL": "ws://livekit:7880"}, "livekit"),
+        ({"LIVEKIT_URL": "ws://livekit.:7880"}, "livekit"),
+        ({"LIVEKIT_URL": "ws://127.0.0.1:7880"}, "127.0.0.1"),
+        ({"LIVEKIT_URL": "ws://[::1]:7880"}, "::1"),
+        ({"LIVEKIT_URL": "ws://0.0.0.0:7880"}, "0.0.0.0"),
+        ({"LIVEKIT_URL": "ws://LiveKit.Default.svc.cluster.local"}, "livekit.default.svc.cluster.local"),
+        ({"LIVEKIT_URL": "ws://livekit.default.svc"}, "livekit.default.svc"),
+        ({"LIVEKIT_URL": "ws://host.docker.internal:7880"}, "host.docker.internal"),
+        ({"LIVEKIT_PUBLIC_URL": "ws://localhost:7880"}, "localhost"),
+        ({"LIVEKIT_URL": "ws://livekit:7880", "LIVEKIT_PUBLIC_URL": "wss://livekit.example.com"}, None),
+        ({"LIVEKIT_URL": "ws://livekit:7880", "HOST": "127.0.0.1"}, None),
+        ({"LIVEKIT_URL": "ws://10.1.2.3:7880"}, None),
+        ({"LIVEKIT_URL": ""}, None),
+        ({}, None),
+    ],
+)
+def test_an_address_that_clients_will_not_reach(env: dict[str, str], host: str | None) -> None:
+    """One sentence with the host and the setting, when the service itself can be reached from a network."""
+    found = doubts(settings(**{**OPEN_TO_A_NETWORK, **env}))
+    assert [f"host {host} is" in one for one in found] == ([True] if host else [])
+    assert all("LIVEKIT_PUBLIC_URL" in one for one in found)
+
+
+async def test_health_tells_what_clients_are_given(livekit_url: str) -> None:
+    """The internal address is not told to anyone; what is wrong with the one for clients is."""
+    for public, warnings in (("wss://livekit.example.com", 0), ("ws://livekit:7880", 1)):
+        chosen = settings(LIVEKIT_URL=livekit_url, LIVEKIT_PUBLIC_URL=public, HOST="0.0.0.0")
+        app = create_app(chosen, livekit := LiveKit(chosen), MemoryStore())
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://localhost", headers=bearer(KEY)
+        ) as client:
+            healthy = await client.get("/health")
+            wanted = {"room_name": "a", "participant_identity": "anna"}
+            token = await client.post("/tokens/generate", json=wanted)
+        await livekit.aclose()
+        assert (healthy.json()["livekit_url"], len(healthy.json()["warnings"])) == (public, warnings)
+        assert livekit_url not in healthy.text
+        assert token.json()["url"] == public
+
+
+async def test_the_log_tells_it_at_the_start(tmp_path: Path) -> None:
+    """Once, beside the address that the service listens on."""
+    env = {**LIVEKIT, "LIVEKIT_URL": "ws://livekit:7880", "HOST": "::", "API_KEY": KEY, "SUPERVISE": "false"}
+    async with running_service(tmp_path, **env) as service:
+        assert (await service.client.get("/")).status_code == 200
+    told = [line for line in service.lines if "url_not_public" in line]
+    assert len(told) == 1
+    assert "LIVEKIT_PUBLIC_URL" in told[0]
