@@ -27,7 +27,6 @@ from pydantic import (
 
 from agent.errors import SettingsError
 from agent.settings_checks import (
-    async_database_url,
     check_base_url,
     check_host,
     check_keyterm,
@@ -42,6 +41,7 @@ from agent.settings_checks import (
     misread_names,
     split_list,
 )
+from agent.settings_database import async_database_url
 from agent.settings_faults import how_to_set, sentence
 from agent.settings_fields import days as _days
 from agent.settings_fields import optional_port as _optional_port
@@ -220,7 +220,8 @@ class Settings(BaseModel):
     database_url: Annotated[str, AfterValidator(async_database_url)] = _setting(
         "sqlite:///./data/transcripts.db",
         "URL",
-        "sqlite:///relative.db, sqlite:////absolute.db, postgresql://user:password@host/database or memory:",
+        "sqlite:///relative.db, sqlite:////absolute.db, postgresql://user:password@host/database "
+        "(its parameters: docs/operations.md) or memory:",
         "Where transcripts are kept; PostgreSQL for more than one host; memory: goes with the process.",
         example="postgresql://user:password@host/database",
         secret=True,

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from difflib import SequenceMatcher
 from typing import Any
-from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from agent.core.signature import key_of
 
@@ -117,32 +117,6 @@ def check_origin(value: str) -> str:
     if url.path or url.query or url.username:
         raise ValueError("an origin is only scheme, host and port")
     return value.rstrip("/").lower()
-
-
-def async_database_url(value: str) -> str:
-    """The URL with the asynchronous driver that the store uses."""
-    scheme, _, rest = value.partition(":")
-    match scheme.lower():
-        case "memory" if not rest:
-            return value
-        case "sqlite" | "sqlite+aiosqlite":
-            if rest != "//" and not rest.startswith("///"):
-                raise ValueError("three slashes go before a relative path, four before an absolute one")
-            return f"sqlite+aiosqlite:{rest}"
-        case "postgres" | "postgresql" | "postgresql+asyncpg":
-            if not rest.startswith("//") or rest == "//":
-                raise ValueError("it names no host")
-            return f"postgresql+asyncpg:{_asyncpg_query(rest)}"
-    raise ValueError("only sqlite:, postgresql: and memory: are supported, and a driver is not named")
-
-
-def _asyncpg_query(rest: str) -> str:
-    """Managed databases hand out `sslmode=`, which asyncpg calls `ssl`."""
-    base, mark, query = rest.partition("?")
-    pairs = [
-        ("ssl" if key == "sslmode" else key, text) for key, text in parse_qsl(query, keep_blank_values=True)
-    ]
-    return f"{base}{mark}{urlencode(pairs)}"
 
 
 def _split_url(value: str, schemes: tuple[str, ...]) -> SplitResult:

@@ -18,6 +18,7 @@ EDGES = ("rtc", "stt", "sinks", "store", "http")
 GROUND = (
     "settings",
     "settings_checks",
+    "settings_database",
     "settings_faults",
     "settings_fields",
     "settings_file",

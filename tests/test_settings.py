@@ -235,9 +235,23 @@ def test_any_text_gives_settings_or_a_settings_error(env: dict[str, str]) -> Non
     ("url", "driver_url"),
     [
         ("postgres://u:p@h/d", "postgresql+asyncpg://u:p@h/d"),
-        ("postgresql://h:5433/d?sslmode=require", "postgresql+asyncpg://h:5433/d?ssl=require"),
+        ("postgresql://h:5433/d?sslmode=require", "postgresql+asyncpg://h:5433/d?sslmode=require"),
         ("postgresql+asyncpg://h/d", "postgresql+asyncpg://h/d"),
         ("postgresql:///d?host=/run/pg", "postgresql+asyncpg:///d?host=%2Frun%2Fpg"),
+        ("postgres://u:p/?#x@h/d?ssl=true", "postgresql+asyncpg://u:p/?#x@h/d?sslmode=require"),
+        ("postgres://u:p@[::1]:5433/d", "postgresql+asyncpg://u:p@[::1]:5433/d"),
+        (
+            "postgresql://h/d?sslmode=require&channel_binding=prefer&connect_timeout=10&gssencmode=disable",
+            "postgresql+asyncpg://h/d?sslmode=require&connect_timeout=10",
+        ),
+        (
+            "postgresql://h/d?application_name=talks&options=-c%20search_path%3Dx&target_session_attrs=any",
+            "postgresql+asyncpg://h/d?application_name=talks&options=-c+search_path%3Dx&target_session_attrs=any",
+        ),
+        (
+            "postgresql://h/d?sslrootcert=system",
+            "postgresql+asyncpg://h/d?sslrootcert=system&sslmode=verify-full",
+        ),
         ("sqlite:///x.db", "sqlite+aiosqlite:///x.db"),
         ("sqlite:////var/x.db", "sqlite+aiosqlite:////var/x.db"),
         ("sqlite+aiosqlite:///x.db", "sqlite+aiosqlite:///x.db"),
@@ -248,6 +262,38 @@ def test_any_text_gives_settings_or_a_settings_error(env: dict[str, str]) -> Non
 def test_database_urls_get_the_asynchronous_driver(url: str, driver_url: str) -> None:
     """The forms that hosts and tutorials hand out all work."""
     assert Settings.from_env({"DATABASE_URL": url}).database_url == driver_url
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ("sslmode=require&channel_binding=require", "channel_binding is not possible in this way"),
+        ("channel_binding=maybe", "channel_binding is not possible"),
+        ("gssencmode=require", "gssencmode is not possible"),
+        ("sslmode=on", "sslmode must be one of disable, allow, prefer, require"),
+        ("sslrootcert=/nowhere/root.crt", "sslrootcert names no file on this host"),
+        ("sslrootcert=system&sslmode=require", "sslrootcert=system needs sslmode=verify-full"),
+        ("connect_timeout=soon", "connect_timeout must be a whole number of seconds"),
+        ("port=70000", "port must be a port"),
+        ("pgbouncer=true", "pgbouncer is not supported; remove it"),
+        ("schema=public&connection_limit=5", "schema is not supported"),
+        ("keepalives=1", "keepalives is not supported"),
+        ("prepared_statement_cache_size=0", "prepared_statement_cache_size is not supported"),
+        ("dsn=x", "dsn is not supported"),
+    ],
+)
+def test_database_parameters_that_the_driver_cannot_do(parameters: str, said: str) -> None:
+    """Refused at the start by name; not by a TypeError in the middle of a meeting."""
+    message = refused(DATABASE_URL=f"postgresql://user:secret@h/d?{parameters}")
+    assert "DATABASE_URL" in message
+    assert said in message
+    assert "secret" not in message
+
+
+@pytest.mark.parametrize("url", ["postgresql://h:x/d", "postgresql://u:p@x@h/d", "sqlite:///x.db?mode=ro"])
+def test_database_addresses_that_cannot_be_read(url: str) -> None:
+    """At the start, too."""
+    assert "DATABASE_URL" in refused(DATABASE_URL=url)
 
 
 def test_repr_hides_secrets() -> None:

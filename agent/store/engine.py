@@ -1,16 +1,17 @@
-"""Connections to the two kinds of database, and the errors each of them can raise."""
+"""Connections to the two kinds of database."""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
-from sqlalchemy import Connection, event, make_url
+from sqlalchemy import Connection, event, make_url, text
 from sqlalchemy.engine import URL, ExceptionContext
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 _LOCKED_SECONDS = 0.02
@@ -25,20 +26,21 @@ class Database:
     """An engine and what is to be known of it."""
 
     engine: AsyncEngine
-    errors: tuple[type[Exception], ...]
-    """What its calls raise when the database does not do what it was asked."""
     place: str
     """Where it is, for messages: the URL without password."""
     directory: Path | None = None
     """To be made before the first call; None when there is nothing to make."""
 
 
-def open_database(database_url: str, timeout_seconds: float) -> Database:
-    """An engine that has not connected yet. `timeout_seconds` bounds each wait inside the driver."""
+def open_database(database_url: str, timeout_seconds: float, *, direct: bool = False) -> Database:
+    """An engine that has not connected yet. `timeout_seconds` bounds each wait inside the driver.
+
+    `direct` says that no pooler stands before PostgreSQL (`is_direct`).
+    """
     url = make_url(database_url)
     if url.get_backend_name() == "sqlite":
         return _open_sqlite(url.set(drivername="sqlite+aiosqlite"), timeout_seconds)
-    return _open_postgresql(url.set(drivername="postgresql+asyncpg"), timeout_seconds)
+    return _open_postgresql(url.set(drivername="postgresql+asyncpg"), timeout_seconds, direct)
 
 
 def _open_sqlite(url: URL, timeout_seconds: float) -> Database:
@@ -72,12 +74,7 @@ def _open_sqlite(url: URL, timeout_seconds: float) -> Database:
         if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
             context.is_disconnect = True
 
-    return Database(
-        engine,
-        (SQLAlchemyError, OSError, sqlite3.Error),
-        f"SQLite at {url.database}",
-        Path(url.database or "").parent,
-    )
+    return Database(engine, f"SQLite at {url.database}", Path(url.database or "").parent)
 
 
 async def switch_to_wal(engine: AsyncEngine) -> None:
@@ -123,17 +120,67 @@ async def empty_wal(engine: AsyncEngine) -> None:
             await driver.execute_fetchall(f"PRAGMA busy_timeout={patience}")
 
 
-def _open_postgresql(url: URL, timeout_seconds: float) -> Database:
+async def is_direct(engine: AsyncEngine) -> bool:
+    """True when PostgreSQL itself answers on a connection, and not a pooler such as PgBouncer.
+
+    A pooler gives its clients process numbers of its own, for it uses those of PostgreSQL by turns.
+    """
+    if engine.dialect.name != "postgresql":
+        return False
+    async with engine.connect() as connection:
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        server = await connection.scalar(text("SELECT pg_backend_pid()"))
+        return bool(driver.get_server_pid() == server)
+
+
+def _open_postgresql(url: URL, timeout_seconds: float, direct: bool) -> Database:
+    """PostgreSQL, with or without a pooler before it.
+
+    In transaction mode a pooler may give each transaction another server connection, where a prepared
+    statement is not known, or another client's has its name. So statements have no name then and are parsed
+    anew each time, which costs the worker about as much again as the statement.
+    """
     import asyncpg  # noqa: PLC0415 - a tenth of a second that SQLite's users need not wait
 
+    class Connection(asyncpg.Connection):  # type: ignore[misc]
+        """SQLAlchemy looks up how JSON is encoded; no column of ours is JSON."""
+
+        async def set_type_codec(self, *_: object, **__: object) -> None:
+            """Leave out two questions for each connection."""
+
     engine = create_async_engine(
-        url,
-        connect_args={"timeout": timeout_seconds, "command_timeout": timeout_seconds},
+        url.set(query={}),
+        connect_args={
+            **_driver_arguments(url, timeout_seconds),
+            "command_timeout": timeout_seconds,
+            "connection_class": Connection,
+            **({} if direct else _NOTHING_PREPARED),
+        },
         pool_size=3,
         max_overflow=2,
         pool_timeout=timeout_seconds,
         hide_parameters=True,  # they are speech, and errors are logged
         pool_pre_ping=True,
     )
-    errors = (SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
-    return Database(engine, errors, url.render_as_string(hide_password=True))
+    return Database(engine, url.set(query={}).render_as_string(hide_password=True))
+
+
+_NOTHING_PREPARED = {
+    "statement_cache_size": 0,
+    "prepared_statement_cache_size": 0,
+    "prepared_statement_name_func": str,  # "": no name
+}
+
+
+def _driver_arguments(url: URL, timeout_seconds: float) -> dict[str, Any]:
+    """The parameters of the address, which `agent.settings_database` has checked, as asyncpg takes them."""
+    parameters = dict(url.normalized_query)
+    wanted = {name: values[-1] for name, values in parameters.items()}
+    patience = float(wanted.pop("connect_timeout", 0)) or timeout_seconds
+    arguments: dict[str, Any] = {"timeout": min(patience, timeout_seconds)}
+    if wanted.get("sslrootcert") == "system":
+        arguments["ssl"] = ssl.create_default_context()
+        del wanted["sslrootcert"]
+    if wanted:
+        arguments["dsn"] = f"postgresql://?{urlencode(wanted)}"
+    return arguments

@@ -27,7 +27,7 @@ from agent.store import (
 from agent.store.clean import check_items, clean, clean_text
 from agent.store.dates import unix_ms
 from agent.store.deliveries import Delivery
-from agent.store.engine import empty_wal, open_database
+from agent.store.engine import empty_wal, is_direct, open_database
 from agent.store.erasure import Expired, Tombstone
 from agent.store.listing import Listed, Wanted
 from agent.store.memory import MemoryStore
@@ -48,9 +48,11 @@ class SqlStore:
 
     def __init__(self, database_url: str, *, timeout_seconds: float = 5.0) -> None:
         """`timeout_seconds` bounds every call; waiting for another process's write is part of it."""
+        self._database_url = database_url
         self._timeout_seconds = timeout_seconds
         # the driver gives up first, so that its own, better explained error is the one that is seen
-        self.database = open_database(database_url, timeout_seconds * 0.8)
+        self._driver_seconds = timeout_seconds * 0.8
+        self.database = open_database(database_url, self._driver_seconds)
         """Engine and place."""
         self._ready = False
         self._getting_ready = asyncio.Lock()
@@ -69,7 +71,18 @@ class SqlStore:
                 if not usable:
                     async with asyncio.timeout(MIGRATION_SECONDS):
                         await migrations.upgrade(self.database.engine)
+                async with asyncio.timeout(self._timeout_seconds):
+                    await self._open_faster()
             self._ready = True
+
+    async def _open_faster(self) -> None:
+        """Let statements be prepared, unless a pooler forbids it."""
+        if await is_direct(self.database.engine):
+            first, self.database = (
+                self.database,
+                open_database(self._database_url, self._driver_seconds, direct=True),
+            )
+            await first.engine.dispose()
 
     async def downgrade(self, revision: str) -> None:
         """Undo the steps of the tables after `revision`; see `agent.store.migrations`."""
@@ -250,14 +263,20 @@ class SqlStore:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        """Whatever the database raises becomes a StoreError that names the place and keeps the cause."""
+        """Whatever the database or its driver raises becomes a StoreError with the place and the cause.
+
+        A boundary: an error of a kind that nobody foresaw, raised by a driver that meets something new, must
+        not end a meeting whose words can go on live and into the spool.
+        """
         try:
             yield
+        except StoreError:
+            raise
         except TimeoutError as error:
             raise StoreError(
                 f"{self.database.place} did not answer within {self._timeout_seconds:g} s"
             ) from error
-        except self.database.errors as error:
+        except Exception as error:
             raise StoreError(f"{self.database.place}: {_reason(error)}") from error
 
 

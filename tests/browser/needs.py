@@ -1,4 +1,4 @@
-"""What browser tests need besides .venv, found or installed once: Chromium, npm packages of an example."""
+"""What some tests need besides .venv, found or installed once: Chromium, PgBouncer, npm packages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -16,6 +16,8 @@ from pathlib import Path
 from local.livekit.binary import cache_folder
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin"
+"""Debian keeps servers where an ordinary user's PATH does not lead."""
 INSTALL_SECONDS = 600
 """Bound of one command; Debian's package with all it needs takes about a minute."""
 
@@ -26,25 +28,36 @@ class MissingNeed(Exception):
 
 @cache
 def chromium() -> Path | MissingNeed:
-    """The browser: from PATH, else from Debian's package, which is installed where root runs the tests."""
-    if found := _on_path():
+    """The browser."""
+    return _from_debian("Chromium", "chromium", PROGRAMS)
+
+
+@cache
+def pgbouncer() -> Path | MissingNeed:
+    """A pooler of connections to PostgreSQL."""
+    return _from_debian("PgBouncer", "pgbouncer", ("pgbouncer",))
+
+
+def _from_debian(name: str, package: str, programs: Sequence[str]) -> Path | MissingNeed:
+    """A program from PATH, else from Debian's package, which is installed where root runs the tests."""
+    if found := _on_path(programs):
         return found
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         return MissingNeed(
-            "needs Chromium on PATH; Debian: apt-get install chromium (which root's tests do by themselves)"
+            f"needs {name} on PATH; Debian: apt-get install {package} (which root's tests do by themselves)"
         )
     with _alone():
-        if found := _on_path():  # another process has installed it meanwhile
+        if found := _on_path(programs):  # another process has installed it meanwhile
             return found
-        _say("installing Debian's chromium, about a minute, only this once")
+        _say(f"installing Debian's {package}, up to a minute, only this once")
         quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         options = ("-qq", "-o", "DPkg::Lock::Timeout=300")
         try:
             _run(["apt-get", *options, "update"], env=quiet)
-            _run(["apt-get", *options, "install", "-y", "--no-install-recommends", "chromium"], env=quiet)
+            _run(["apt-get", *options, "install", "-y", "--no-install-recommends", package], env=quiet)
         except MissingNeed as missing:
             return missing
-    return _on_path() or MissingNeed("apt-get has installed chromium, but it is not on PATH")
+    return _on_path(programs) or MissingNeed(f"apt-get has installed {package}, but it is not on PATH")
 
 
 @cache
@@ -76,8 +89,8 @@ def packages_of(folder: Path) -> MissingNeed | None:
     return None
 
 
-def _on_path() -> Path | None:
-    return next((Path(found) for name in PROGRAMS if (found := shutil.which(name))), None)
+def _on_path(programs: Sequence[str]) -> Path | None:
+    return next((Path(found) for name in programs if (found := shutil.which(name, path=_PATH))), None)
 
 
 def _run(command: list[str], cwd: Path | None = None, env: dict[str, str] | None = None) -> None:
@@ -101,4 +114,4 @@ def _alone() -> Iterator[None]:
 
 
 def _say(line: str) -> None:
-    print(f"browser tests: {line}", file=sys.stderr, flush=True)
+    print(f"tests: {line}", file=sys.stderr, flush=True)

@@ -10,12 +10,14 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from agent.errors import SettingsError, StoreError
+from agent.settings import Settings
 from agent.store import open_store
 from agent.store.memory import MemoryStore
 from agent.store.protocol import Stored
@@ -84,6 +86,7 @@ async def test_a_newer_database_is_left_alone(store: SqlStore) -> None:
     await store.migrate()
     async with store.database.engine.begin() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        await connection.execute(text("UPDATE compatibility SET oldest = '9999'"))
     url = store.database.engine.url.render_as_string(hide_password=False)
     async with opened(url) as older:
         with pytest.raises(StoreError, match="newer"):
@@ -257,3 +260,51 @@ def test_the_database_library_is_loaded_late() -> None:
         "import sys, agent.store; agent.store.open_store('memory:'); sys.exit('sqlalchemy' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "fault", [TypeError("connect() got an unexpected keyword"), RuntimeError("broken"), KeyError("x")]
+)
+async def test_any_error_of_a_driver_is_a_store_error(url: str, fault: Exception) -> None:
+    """Also one that nobody foresaw: callers know what to do without a store, and nothing else."""
+    async with opened(url) as store:
+        await store.migrate()
+
+        @event.listens_for(store.database.engine.sync_engine, "begin")
+        def _fail(_: object) -> None:
+            raise fault
+
+        with pytest.raises(StoreError, match=type(fault).__name__) as caught:
+            await store.open_session("room", "RM_1", STARTED)
+        assert caught.value.__cause__ is fault
+
+
+async def test_parameters_of_the_address_reach_postgresql(postgres_url: str) -> None:
+    """As libpq's users write them; the shorter one of two time limits holds."""
+    given = "sslmode=prefer&connect_timeout=3&application_name=talks&options=-c%20work_mem%3D2MB"
+    url = Settings.from_env({"DATABASE_URL": f"{postgres_url}?{given}"}).database_url
+    async with opened(url) as store:
+        await store.open_session("room", "RM_1", STARTED)
+        async with store.database.engine.connect() as connection:
+            found = await connection.execute(
+                text("SELECT current_setting('application_name'), current_setting('work_mem')")
+            )
+            assert tuple(found.one()) == ("talks", "2MB")
+        assert "talks" not in store.database.place
+
+
+async def test_encryption_that_is_asked_for_is_not_left_out(postgres_url: str) -> None:
+    """This server offers none: nobody's words go over the network in the clear."""
+    url = Settings.from_env({"DATABASE_URL": f"{postgres_url}?sslmode=require"}).database_url
+    async with opened(url) as store:
+        with pytest.raises(StoreError, match="SSL"):
+            await store.migrate()
+
+
+async def test_the_address_may_hold_all_in_its_parameters(postgres_url: str) -> None:
+    """The form for a socket of this host, here with an address."""
+    parts = urlsplit(postgres_url)
+    credentials = f"{parts.username}:{parts.password}@"
+    url = f"postgresql://{credentials}{parts.path}?host={parts.hostname}&port={parts.port}"
+    async with opened(Settings.from_env({"DATABASE_URL": url}).database_url) as store:
+        await store.migrate()
