@@ -26,6 +26,7 @@ ACTIONS = frozenset(
         "room_renewed",
         "transcriber_stays",
         "track_asked_anew",
+        "participant_data_ignored",
         "track_started",
         "track_ended",
         "track_failed",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from livekit import rtc
 
@@ -200,6 +201,8 @@ class Session:
                 self._unheard.gone(track_sid)
             case happened.TrackMuted(track_sid, muted):
                 self._tracks.mute(track_sid, muted)
+            case happened.ParticipantChanged(identity) if self._speakers.knows(identity):
+                self._speaker_of(event)
             case happened.ParticipantLeft(identity, participant_sid):
                 here_again = identity in self._room.remote_participants
                 self._tracks.end_of(identity, participant_sid if here_again else None)
@@ -218,7 +221,9 @@ class Session:
                 self._meeting_over = reason in MEETING_OVER
                 self.stop(reason)
 
-    def _speaker_of(self, event: happened.TrackStarted | happened.TrackDeclined) -> Speaker:
+    def _speaker_of(
+        self, event: happened.TrackStarted | happened.TrackDeclined | happened.ParticipantChanged
+    ) -> Speaker:
         speaker = self._speakers.speaker(event.identity, event.name, event.role)
         self._recorder.save_speakers(self._speakers.all)
         return speaker
@@ -243,7 +248,11 @@ class Session:
     # ---- items, and time
 
     def _take(self, item: Segment | Gap | Status) -> None:
-        """An item from a track."""
+        """An item from a track. Its speaker may have another role by now than when the track began."""
+        if item.speaker is not None:
+            item = replace(item, speaker=self._speakers.present(item.speaker))
+        if isinstance(item, Segment) and item.text:
+            self._speakers.shown(item.speaker.identity)
         if not isinstance(item, Segment):
             self._record(item)
         elif self._transcript.apply(item):
@@ -295,7 +304,11 @@ class Session:
             return
         machines = self._tracks.machines()
         watermark = min((machine.watermark(now) for machine in machines), default=now)
-        pending = [(machine.speaker.label, machine.watermark(now)) for machine in machines if machine.pending]
+        pending = [
+            (self._speakers.present(machine.speaker).label, machine.watermark(now))
+            for machine in machines
+            if machine.pending
+        ]
         self._record_windows(self._buffer.advance(now, watermark, pending))
 
     def _record_windows(self, windows: Sequence[Window]) -> None:
@@ -405,4 +418,5 @@ class Session:
                 self._buffer.restore((), [item])
 
     def _accounting(self) -> list[Accounting]:
-        return self._books.sums([machine.accounting() for machine in self._tracks.machines()])
+        sums = self._books.sums([machine.accounting() for machine in self._tracks.machines()])
+        return [replace(one, speaker=self._speakers.present(one.speaker)) for one in sums]

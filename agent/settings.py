@@ -196,7 +196,7 @@ class Settings(BaseModel):
         ("egress",),
         "list",
         "none, or some of standard, ingress, egress, sip, agent, connector, bridge with commas between them",
-        "Kinds of participants that are not transcribed.",
+        "Kinds of participants that are not transcribed. A kind that LiveKit's SDK does not know never is.",
     )
     exclude_sources: Annotated[tuple[Source, ...], BeforeValidator(split_list)] = _setting(
         (),

@@ -13,11 +13,21 @@ from agent.core.model import Gap, Reason, Speaker
 
 ATTRIBUTE = "transcribe"
 REFUSALS = frozenset({"false", "no", "0", "off"})
+CONSENTS = frozenset({"", "true", "yes", "1", "on"})
 
 
 def is_consenting(attributes: Mapping[str, str]) -> bool:
     """False when a participant's attributes say that it is not to be transcribed."""
-    return attributes.get(ATTRIBUTE, "").strip().casefold() not in REFUSALS
+    return _choice(attributes) not in REFUSALS
+
+
+def is_unreadable(attributes: Mapping[str, str]) -> bool:
+    """True when a participant's attributes hold a choice that means neither yes nor no."""
+    return _choice(attributes) not in REFUSALS | CONSENTS
+
+
+def _choice(attributes: Mapping[str, str]) -> str:
+    return attributes.get(ATTRIBUTE, "").strip().casefold()
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,9 +73,9 @@ class Speaker:
     name: str = ""
     """Shown name; not unique, may be empty."""
     role: str = ""
-    """interviewer, candidate, agent, participant …; empty when the token gave none."""
+    """interviewer, candidate, agent, participant …; empty when the participant has none."""
     label: str = ""
-    """Text shown before a line; unique in the session, never changed."""
+    """Text shown before a line; unique in the session, fixed once words were shown under it."""
 
 
 @dataclass(frozen=True, slots=True)

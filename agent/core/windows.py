@@ -255,8 +255,8 @@ def _turns(shares: Sequence[_Share]) -> tuple[Turn, ...]:
     for share in sorted(shares, key=lambda share: (share.start, share.segment_id)):
         text = share.text.strip()
         last = turns[-1] if turns else None
-        if last and last.speaker == share.speaker:
-            turns[-1] = Turn(last.speaker, last.start, max(last.end, share.end), f"{last.text} {text}")
+        if last and last.speaker.identity == share.speaker.identity:
+            turns[-1] = Turn(share.speaker, last.start, max(last.end, share.end), f"{last.text} {text}")
         else:
             turns.append(Turn(share.speaker, share.start, share.end, text))
     return tuple(turns)

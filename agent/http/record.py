@@ -19,7 +19,9 @@ class SpeakerShape(Shape):
     identity: str = Field(examples=["candidate-1f0c9a3e"])
     name: str = Field(examples=["Candidate"])
     role: str = Field(description="Empty when its token gave none.", examples=["candidate"])
-    label: str = Field(description="Unique in the session, never changed.", examples=["candidate"])
+    label: str = Field(
+        description="Unique in the session, fixed once words were shown under it.", examples=["candidate"]
+    )
 
 
 class WordShape(Shape):

@@ -69,6 +69,15 @@ class ParticipantLeft:
 
 
 @dataclass(frozen=True, slots=True)
+class ParticipantChanged:
+    """The name or the role of a participant is another one now."""
+
+    identity: str
+    name: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionLost:
     """The connection to the server broke; it is being restored."""
 
@@ -98,6 +107,7 @@ RoomEvent = (
     | TrackEnded
     | TrackMuted
     | ParticipantLeft
+    | ParticipantChanged
     | ConnectionLost
     | ConnectionRestored
     | Superseded

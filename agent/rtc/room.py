@@ -13,10 +13,11 @@ from livekit import rtc
 
 from agent.core.consent import is_consenting
 from agent.core.model import Reason
-from agent.core.speakers import TRANSCRIBER, role_of
+from agent.core.speakers import TRANSCRIBER
 from agent.rtc.events import (
     ConnectionLost,
     ConnectionRestored,
+    ParticipantChanged,
     ParticipantLeft,
     RoomClosed,
     RoomEvent,
@@ -27,6 +28,7 @@ from agent.rtc.events import (
     TrackPublished,
     TrackStarted,
 )
+from agent.rtc.participants import Participants, is_transcribed
 
 log = logging.getLogger(__name__)
 
@@ -51,13 +53,6 @@ _UNREADABLE = (rtc.EncryptionState.DECRYPTION_FAILED, rtc.EncryptionState.MISSIN
 _SOURCES = {
     rtc.TrackSource.SOURCE_MICROPHONE: "microphone",
     rtc.TrackSource.SOURCE_SCREENSHARE_AUDIO: "screen_share_audio",
-}
-_KINDS = {
-    rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD: "standard",
-    rtc.ParticipantKind.PARTICIPANT_KIND_INGRESS: "ingress",
-    rtc.ParticipantKind.PARTICIPANT_KIND_EGRESS: "egress",
-    rtc.ParticipantKind.PARTICIPANT_KIND_SIP: "sip",
-    rtc.ParticipantKind.PARTICIPANT_KIND_AGENT: "agent",
 }
 
 
@@ -85,6 +80,7 @@ class RoomEvents:
         """Sids of tracks for which our key is the wrong one."""
         self._declined: dict[str, Reason] = {}
         """Sids of tracks that are refused -> why."""
+        self._people = Participants()
         self._sid = ""
         self._renewed = False
         self.closed_because = ""
@@ -101,6 +97,8 @@ class RoomEvents:
             "participant_disconnected": self._on_left,
             "participant_attributes_changed": self._on_attributes,
             "e2ee_state_changed": self._on_encryption,
+            "participant_metadata_changed": lambda one, _old, _new: self._on_changed(one),
+            "participant_name_changed": lambda one, _old, _new: self._on_changed(one),
             "reconnecting": lambda: self._put(ConnectionLost()),
             "reconnected": self._on_reconnected,
             "room_updated": self._on_updated,
@@ -162,7 +160,7 @@ class RoomEvents:
     def _wanted(self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant) -> bool:
         return (
             publication.kind == rtc.TrackKind.KIND_AUDIO
-            and _KINDS.get(participant.kind, "standard") not in self._exclude_kinds
+            and is_transcribed(participant.kind, self._exclude_kinds)
             and _source(publication) not in self._exclude_sources
         )
 
@@ -203,7 +201,7 @@ class RoomEvents:
                 participant_sid=participant.sid,
                 identity=participant.identity,
                 name=participant.name,
-                role=role_of(participant.metadata, participant.attributes),
+                role=self._people.role_of(participant),
                 reason=reason,
             )
         )
@@ -220,11 +218,18 @@ class RoomEvents:
                     cryptor.set_enabled(False)
 
     def _on_attributes(self, _changed: dict[str, str], participant: rtc.Participant) -> None:
-        if not isinstance(participant, rtc.RemoteParticipant):
-            return
-        for publication in participant.track_publications.values():
-            if self._refusal(publication, participant) is not self._declined.get(publication.sid):
-                self._on_published(publication, participant)
+        self._on_changed(participant)
+        remote = self._room.remote_participants.get(participant.identity)
+        if remote is None:
+            return  # our own
+        for publication in remote.track_publications.values():
+            if self._refusal(publication, remote) is not self._declined.get(publication.sid):
+                self._on_published(publication, remote)
+
+    def _on_changed(self, participant: rtc.Participant) -> None:
+        if self._people.has_changed(participant):
+            role = self._people.role_of(participant)
+            self._put(ParticipantChanged(participant.identity, participant.name, role))
 
     def _on_encryption(self, participant: rtc.Participant, state: rtc.EncryptionState.ValueType) -> None:
         """LiveKit reports the first frame that it cannot decrypt, and the next one that it can."""
@@ -266,7 +271,7 @@ class RoomEvents:
                     participant_sid=participant.sid,
                     identity=participant.identity,
                     name=participant.name,
-                    role=role_of(participant.metadata, participant.attributes),
+                    role=self._people.role_of(participant),
                 )
             )
 

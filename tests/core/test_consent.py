@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent.core.consent import OptOuts, is_consenting
+from agent.core.consent import OptOuts, is_consenting, is_unreadable
 from agent.core.model import Gap, Reason, Speaker
 
 ANNA = Speaker("anna", label="interviewer")
@@ -21,6 +21,15 @@ def test_these_values_opt_out(value: str) -> None:
 def test_everybody_else_is_transcribed(attributes: dict[str, str]) -> None:
     """A missing or another value is no refusal."""
     assert is_consenting(attributes)
+
+
+@pytest.mark.parametrize(
+    ("value", "unreadable"), [("", False), ("Yes", False), ("off", False), ("flase", True)]
+)
+def test_a_choice_that_means_neither(value: str, unreadable: bool) -> None:
+    """The worker warns about it: a participant may have meant no."""
+    assert is_unreadable({"transcribe": value}) is unreadable
+    assert not is_unreadable({})
 
 
 def test_an_opt_out_is_told_from_its_beginning_to_its_end() -> None:

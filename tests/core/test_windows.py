@@ -337,6 +337,17 @@ def test_what_one_speaker_says_on_end_is_one_turn() -> None:
     assert window.get_text(include_speakers=False) == "one.\nyes.\ntwo."
 
 
+def test_a_turn_in_which_the_speaker_s_role_changes_is_one_turn() -> None:
+    """The turn has the later role."""
+    buffer = TranscriptBuffer(20.0, 0.0)
+    first, second = said(1, [("one", 1.0, 2.0)]), said(2, [("two", 3.0, 4.0)])
+    now = replace(second.speaker, role="candidate")
+    buffer.add(first)
+    buffer.add(replace(second, speaker=now))
+    [window] = buffer.close()
+    assert [(turn.speaker, turn.text) for turn in window.turns] == [(now, "one. two.")]
+
+
 def test_an_utterance_across_a_border_is_shared_out() -> None:
     """Each window has its own words of it, with the punctuation that follows them."""
     buffer = TranscriptBuffer(10.0, 0.0)

@@ -234,6 +234,16 @@ class FakeRoom(rtc.EventEmitter[str]):
         participant.attributes |= attributes
         self.emit("participant_attributes_changed", attributes, participant)
 
+    def change_metadata(self, participant: FakeParticipant, metadata: str) -> None:
+        """A participant's metadata changes."""
+        before, participant.metadata = participant.metadata, metadata
+        self.emit("participant_metadata_changed", participant, before, metadata)
+
+    def rename(self, participant: FakeParticipant, name: str) -> None:
+        """A participant's shown name changes."""
+        before, participant.name = participant.name, name
+        self.emit("participant_name_changed", participant, before, name)
+
     def close(self, reason: int = rtc.DisconnectReason.ROOM_DELETED) -> None:
         """The room's life is over."""
         self.connected = False

@@ -21,7 +21,12 @@ def one_line(text: str) -> str:
 
 def label_of(speaker: Speaker) -> str:
     """The label, as it stands before a line."""
-    return " ".join(_DIRECTIONS.sub("", one_line(speaker.label)).split()) or "speaker"
+    return label_line(speaker.label) or "speaker"
+
+
+def label_line(text: str) -> str:
+    """The text as a label: one line with single blanks, without marks that turn the writing direction."""
+    return " ".join(_DIRECTIONS.sub("", one_line(text)).split())
 
 
 def gap_note(gap: Gap) -> str:
