@@ -29,6 +29,7 @@ ACTIONS = frozenset(
         "participant_data_ignored",
         "track_started",
         "track_ended",
+        "track_gone",
         "track_failed",
         "audio_slow_close",
         "books_unbalanced",

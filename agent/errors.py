@@ -8,6 +8,7 @@
     - SpoolError: the spool on disk took or gave nothing: full, or a fault of the disk
     - RecognizerError: the recognizer refused or broke (facts: reason, retryable, retry_after_seconds)
     - SinkError: an item could not be sent live (it is in the store all the same)
+    - RoomEventsLost: more happened in a room than could be handled, so its state is not known any more
     - LiveKitError: the LiveKit server is not configured, was not reached, or refused a call (fact: status)
     - IllegalEvent: a state machine was given an event that its state does not allow
     - MessageError: bytes that are no message of ours
@@ -65,6 +66,10 @@ class RecognizerError(TranscriptionError):
 
 class SinkError(TranscriptionError):
     """An item could not be sent live; it is in the store all the same. The cause is chained."""
+
+
+class RoomEventsLost(TranscriptionError):
+    """More happened in a room than could be handled, so who is to be heard is not known any more."""
 
 
 class LiveKitError(TranscriptionError):

@@ -30,6 +30,9 @@ LOST_SESSIONS = Counter(
 SEGMENTS = Counter("transcriber_segments", "Final segments written.")
 WORDS = Counter("transcriber_words", "Words of these segments.")
 GAPS = Counter("transcriber_gap_seconds", "What is missing from records, by why.", ["reason"])
+DROPPED = Counter(
+    "transcriber_sink_items_dropped", "Items that a sink could not send; they are in the store.", ["sink"]
+)
 STORE_AWAY = Counter("transcriber_store_outages", "How often the store could not be reached by a session.")
 
 

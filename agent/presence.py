@@ -1,6 +1,6 @@
 """One transcriber's place in its room: taking it, showing that it lives, handing it over.
 
-    take_place -> (the session opens) -> run: a beat a second -> leave, hand_over -> release
+    take_place -> opened -> run: a beat a second -> leave, hand_over -> release
 
 The store is where transcribers of one room learn of each other; who holds its epoch writes, the other leaves.
 """
@@ -64,9 +64,12 @@ class Presence:
         self._released = False
         self._epoch = 0
 
-    async def run(self, epoch: int) -> None:
-        """Show that the holder of `epoch` lives, until cancelled, released or replaced."""
+    def opened(self, epoch: int) -> None:
+        """The session is open, and held under `epoch`."""
         self._epoch = epoch
+
+    async def run(self) -> None:
+        """Show that the session's holder lives, until cancelled, released or replaced. It must be open."""
         alone_since = asyncio.get_running_loop().time()
         while not (self._released or self._fenced.is_set()):
             now = asyncio.get_running_loop().time()
@@ -79,6 +82,8 @@ class Presence:
 
     async def leave(self) -> None:
         """From now on a successor is wanted, and one that is here already waits for its turn."""
+        if not self._epoch:
+            return  # the store was away all the time: it knows of no transcriber here
         try:
             await self._store.leave(self._session, self._epoch)
         except SessionFenced:
@@ -106,7 +111,7 @@ class Presence:
         """Everything is written: a successor may begin."""
         async with self._beating:
             self._released = True
-            if self._fenced.is_set():
+            if self._fenced.is_set() or not self._epoch:
                 return
             try:
                 await self._store.release(self._session, self._epoch, marks)
@@ -163,7 +168,7 @@ async def wait_turn(store: Supervision, session: str, wanted: Callable[[], bool]
     while wanted():
         watched = await look(store, session)
         if not watched.beating:
-            return True
+            return wanted()  # it may have changed while the store was asked
         if watched.served and watched.beat_age is not None:
             if watched.beat_age < age < float("inf"):
                 return False

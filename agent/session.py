@@ -23,6 +23,7 @@ from agent.core.tally import Tally
 from agent.core.track import TrackMachine
 from agent.core.transcript import Transcript
 from agent.core.windows import TranscriptBuffer
+from agent.errors import RoomEventsLost
 from agent.metrics import count
 from agent.presence import Presence, present_tracks, take_place
 from agent.recorder import Begun, Listeners, Recorder
@@ -99,6 +100,8 @@ class Session:
         self._hands_over = False
         self._stop_tail_seconds = STOP_TAIL_SECONDS
         self._closed = False
+        self._superseded = False
+        self._events_lost = False
         self._said_end = False
         self._meeting_over = False
 
@@ -107,13 +110,18 @@ class Session:
 
         `hand_over`: have a successor called first, and stay until it is here if a worker can send one.
         """
-        self._hands_over = hand_over and not self._stopping.is_set()
+        if not self._stopping.is_set():  # else somebody has asked already, and the first call decides
+            self._hands_over = hand_over
         # a room that closes has its job stopped, too: the first cause is the one to report
         self.stop_reason = self.stop_reason or self._events.closed_because or reason
         self._stopping.set()
 
     async def run(self, sinks: Sequence[Sink], sid: str) -> None:
-        """Transcribe the room whose sid is `sid` until its end, whether the store is there or not."""
+        """Transcribe the room whose sid is `sid` until its end, whether the store is there or not.
+
+        Raises:
+            RoomEventsLost: more happened in the room than could be handled; the session was ended in order.
+        """
         if not await take_place(self._room, self._store, sid, self._wanted):
             log.info("the room has its transcriber", extra={"action": "room_taken"})
             return
@@ -137,6 +145,8 @@ class Session:
         )
         await self._transcribe()
         log.info("session over", extra={"action": "session_over", "reason": self.stop_reason})
+        if self._events_lost:
+            raise RoomEventsLost(f"room {self._room.name!r} had more events than could be handled")
 
     async def _transcribe(self) -> None:
         """From the first track to the last word; everything that runs belongs to one group."""
@@ -166,13 +176,16 @@ class Session:
             epoch = begun.opened.epoch if begun else 0
             log.info("session started", extra={"action": "session_started", "epoch": epoch})
             self._recorder.record(Status(State.LISTENING))
-            self._events.subscribe()
+            if self._wanted():
+                self._events.subscribe()
             await self._stopping.wait()
             await self._presence.leave()
-            if self._hands_over and self._speaker_present():
+            if self._hands_over and self._speaker_present() and not self._over():
                 await self._presence.hand_over(self._over, self._pause)
             self._events.close()
             consumer.cancel()
+            while not self._events.queue.empty():  # such as an opt-out, or the room's end
+                self._handle(self._events.queue.get_nowait())
             await self._finish()
             for task in (ticker, *services):
                 task.cancel()
@@ -213,9 +226,20 @@ class Session:
                 self._lost_at = None
                 self._record(Status(State.LISTENING))
                 self._tracks.connection_restored(self._room.remote_participants)
+            case _:
+                self._leave_after(event)
+
+    def _leave_after(self, event: happened.RoomEvent) -> None:
+        """What ends the session here."""
+        match event:
             case happened.Superseded():
+                self._superseded = True
                 self._stop_tail_seconds = 0.0  # from now on the other one hears
                 self.stop("another transcriber has the room since the server was restarted")
+            case happened.EventsLost():
+                self._events_lost = True
+                self._stop_tail_seconds = 0.0  # somebody may have opted out
+                self.stop("events of the room were lost")
             case happened.RoomClosed(reason):
                 self._closed = True
                 self._meeting_over = reason in MEETING_OVER
@@ -237,7 +261,10 @@ class Session:
             since = None
         self._tracks.start(event, speaker, since)
 
-    def _track_finished(self, machine: TrackMachine) -> None:
+    def _track_finished(self, machine: TrackMachine, failed: bool) -> None:
+        if failed:
+            self._books.take_over([machine.accounting()])
+            return
         self._books.close(machine.accounting())
         if unaccounted := machine.unaccounted_samples():
             log.error(
@@ -362,7 +389,8 @@ class Session:
         return self._closed or not self._room.isconnected()
 
     def _over(self) -> bool:
-        return self._closed or self._recorder.fenced.is_set()
+        """True when no successor needs to be awaited, or none can be."""
+        return self._closed or self._superseded or self._events_lost or self._recorder.fenced.is_set()
 
     def _pause(self) -> bool:
         """True when nobody speaks: all that was said is answered."""
@@ -388,13 +416,17 @@ class Session:
         assert begun is not None
         if late:
             log.info("session opened", extra={"action": "session_opened", "epoch": begun.opened.epoch})
+            said_end, self._said_end = self._said_end, False
             self._go_on_from(begun)
             self._recorder.save_speakers(self._speakers.all)
-        await self._presence.run(begun.opened.epoch)
+            if said_end:
+                self._say_end()  # once more, with what an earlier transcriber has written
+        await self._presence.run()
 
     def _go_on_from(self, begun: Begun) -> None:
         """Take over from an earlier transcriber of this session; usually there was none."""
         opened = begun.opened
+        self._presence.opened(opened.epoch)
         self._tally.add(
             segments=opened.segments, words=opened.words, gaps=opened.gaps, windows=opened.last_windows
         )

@@ -97,6 +97,17 @@ class _Track:
         return stall
 
 
+@dataclass(slots=True)
+class _Restart:
+    """A track whose task failed, until it begins anew."""
+
+    event: TrackStarted
+    speaker: Speaker
+    since: float
+    """Room time from which nobody hears it."""
+    runner: asyncio.Task[None]
+
+
 class Tracks:
     """Starts and ends the tasks of a session's tracks inside the session's TaskGroup."""
 
@@ -110,9 +121,12 @@ class Tracks:
         audio: Callable[[rtc.RemoteAudioTrack], Audio],
         clock: RoomClock,
         emit: Callable[[Segment | Gap | Status], None],
-        finished: Callable[[TrackMachine], None],
+        finished: Callable[[TrackMachine, bool], None],
     ) -> None:
-        """`emit` gets what a track says; `finished` gets its machine once nothing of it is awaited."""
+        """`emit` gets what a track says.
+
+        `finished` gets a track's machine once nothing of it is awaited, and whether its task failed.
+        """
         self._group = group
         self._settings = track_settings(settings)
         self._model = model
@@ -123,6 +137,7 @@ class Tracks:
         self._finished = finished
         self._running: dict[str, _Track] = {}
         self._ending: list[_Track] = []
+        self._restarting: dict[str, _Restart] = {}
         self._ended: dict[str, float] = {}
         """Sid -> room time up to which a track was heard that may come back."""
         self._closing = False
@@ -135,7 +150,7 @@ class Tracks:
     @property
     def busy(self) -> bool:
         """True while a track is received, something of one is awaited, or one may come back."""
-        return bool(self._running or self._ending or self._outage.awaits_somebody)
+        return bool(self._running or self._ending or self._restarting or self._outage.awaits_somebody)
 
     def know(self, statuses: Iterable[Status]) -> None:
         """What an earlier transcriber told of speakers, in order: a fault is taken back when one is heard."""
@@ -147,7 +162,8 @@ class Tracks:
 
     def marks(self) -> tuple[Mark, ...]:
         """How far each track has come that is not over, or may come back after an outage."""
-        missing = (Mark(hole.speaker, hole.track_sid, hole.since) for hole in self._outage.missing)
+        missing = [Mark(hole.speaker, hole.track_sid, hole.since) for hole in self._outage.missing]
+        missing += [Mark(one.speaker, sid, one.since) for sid, one in self._restarting.items()]
         return (*missing, *(track.task.mark() for track in (*self._running.values(), *self._ending)))
 
     def start(self, event: TrackStarted, speaker: Speaker, unheard_since: float | None = None) -> None:
@@ -160,6 +176,7 @@ class Tracks:
             if known.event.track is event.track:
                 return
             self.end(event.track_sid)  # a full reconnect brings a new object
+        self._end_restart(event.track_sid)
         awaited = any(hole.track_sid == event.track_sid for hole in self._outage.missing)
         if unheard_since is None and not awaited:
             unheard_since = self._ended.pop(event.track_sid, None)
@@ -202,6 +219,8 @@ class Tracks:
 
     def mute(self, track_sid: str, muted: bool) -> None:
         """A track was muted or unmuted."""
+        if restart := self._restarting.get(track_sid):
+            restart.event = replace(restart.event, muted=muted)
         if track := self._running.get(track_sid):
             track.is_muted = muted
             now = self._clock.now()
@@ -214,6 +233,8 @@ class Tracks:
         self._consent(track_sid)
         track = self._running.pop(track_sid, None)
         if track is None:
+            if self._end_restart(track_sid):
+                self._ended[track_sid] = self._clock.now()
             return
         self._not_received(track, track.received_no_more(self._clock.now()))
         track.task.gone(tail_seconds)
@@ -231,13 +252,17 @@ class Tracks:
 
         With `participant_sid` those of one stay only: the same identity is here again already.
         """
-        for track_sid, track in list(self._running.items()):
-            event = track.event
+        for track_sid, event in self._events():
             if event.identity == identity and participant_sid in (None, event.participant_sid):
                 self.end(track_sid)
         if participant_sid is None:
             for track_sid in self._opted_out.of(identity):
                 self.end(track_sid)
+
+    def _events(self) -> list[tuple[str, TrackStarted]]:
+        """With what each track began that is received, or begins anew soon."""
+        restarting = [(sid, restart.event) for sid, restart in self._restarting.items()]
+        return [*((sid, track.event) for sid, track in self._running.items()), *restarting]
 
     def _consent(self, track_sid: str) -> None:
         """If the track's participant had opted out: say from when to when."""
@@ -264,7 +289,7 @@ class Tracks:
     def connection_restored(self, present: Collection[str]) -> None:
         """Tracks come back; those of everybody who is not `present` (identities) are over."""
         self._outage.restore(self._clock.now())
-        for identity in {track.event.identity for track in self._running.values()} - set(present):
+        for identity in {event.identity for _, event in self._events()} - set(present):
             self.end_of(identity)
 
     def tick(self) -> None:
@@ -286,9 +311,12 @@ class Tracks:
             await self._look_after(track)
 
     async def _look_after(self, track: _Track) -> None:
-        if track.is_muted:
+        if track.is_muted or self._running.get(track.track_sid) is not track:
             return
+        reception = track.reception
         arrivals = await track.audio.arrivals()
+        if self._running.get(track.track_sid) is not track or track.reception is not reception:
+            return  # it ended, or was muted or unmuted, meanwhile: these counters say nothing about now
         if arrivals is None or track.is_muted:
             return
         now = self._clock.now()
@@ -329,6 +357,10 @@ class Tracks:
             self._emit(gap)
         for track_sid in self._opted_out.all:
             self._consent(track_sid)
+        for track_sid, restart in list(self._restarting.items()):
+            restart.runner.cancel()
+            self._end_restart(track_sid)
+            missing = (*missing, Mark(restart.speaker, track_sid, now))
         there = [track.task for track in self._running.values()]
         for track_sid in list(self._running):
             self.end(track_sid, tail_seconds)
@@ -349,17 +381,34 @@ class Tracks:
             await task.run()
         except Exception:
             log.exception("track failed", extra={"action": "track_failed", "track_sid": event.track_sid})
-            lost_until = self._clock.now()
-            self._emit(
-                Gap(machine.speaker, event.track_sid, task.written_until, lost_until, Reason.INTERNAL_ERROR)
-            )
-            still_there = self._forget(task)
-            if still_there and not self._closing:
-                await asyncio.sleep(RESTART_SECONDS)
-                self.start(event, machine.speaker)
+            self._missing(machine.speaker, event.track_sid, task.written_until)
+            self._finished(machine, True)
+            if self._forget(task) and not self._closing:
+                await self._restart(event, machine.speaker)
             return
         self._forget(task)
-        self._finished(machine)
+        self._finished(machine, False)
+
+    async def _restart(self, event: TrackStarted, speaker: Speaker) -> None:
+        """Begin a failed track anew after a while, if it is still to be heard then."""
+        runner = asyncio.current_task()
+        assert runner is not None
+        restart = self._restarting[event.track_sid] = _Restart(event, speaker, self._clock.now(), runner)
+        await asyncio.sleep(RESTART_SECONDS)
+        if self._restarting.get(event.track_sid) is restart:  # not ended, declined or replaced meanwhile
+            self.start(restart.event, speaker)
+
+    def _end_restart(self, track_sid: str) -> bool:
+        """The track begins anew, or is not to be heard any more; False when it was not waiting for that."""
+        restart = self._restarting.pop(track_sid, None)
+        if restart is not None:
+            self._missing(restart.speaker, track_sid, restart.since)
+        return restart is not None
+
+    def _missing(self, speaker: Speaker, track_sid: str, since: float) -> None:
+        """Nobody has heard a track since its task failed."""
+        if (now := self._clock.now()) > since:
+            self._emit(Gap(speaker, track_sid, since, now, Reason.INTERNAL_ERROR))
 
     def _take(self, machine: TrackMachine, item: Segment | Gap | Status) -> None:
         """What a track says; how it is becomes how its speaker is."""

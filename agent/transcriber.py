@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 
 from livekit import rtc
 
@@ -19,7 +20,8 @@ from agent.sinks.history import History, ReadItems
 from agent.sinks.protocol import Sink
 from agent.sinks.registry import ROOM_SINKS
 from agent.store import open_store
-from agent.store.protocol import Reader
+from agent.store.protocol import Reader, Store
+from agent.stt.protocol import Recognizer
 from agent.stt.registry import create_recognizer
 
 
@@ -42,8 +44,8 @@ class Transcriber:
 
         `hand_over`: have another worker's transcriber called first, and wait for it for a while.
         """
-        self._stop_reason = reason
-        self._hands_over = hand_over
+        if not self._stop_reason:  # the first call decides
+            self._stop_reason, self._hands_over = reason, hand_over
         if self._session is not None:
             self._session.stop(reason, hand_over=hand_over)
 
@@ -55,6 +57,26 @@ class Transcriber:
         Raises:
             TimeoutError: the room was not joined in time.
         """
+        async with AsyncExitStack() as stack:
+            stack.callback(self.joined.set)
+            events, store, recognizer = self._acquire(stack, room)
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await connect()
+                sid = await room.sid
+            bind_log_fields(room=room.name, session=sid)
+            self.joined.set()
+            self._session = Session(
+                room, events, self._settings, model=self._model, recognizer=recognizer, store=store
+            )
+            if self._stop_reason:
+                self._session.stop(self._stop_reason, hand_over=self._hands_over)
+            history = History(room, sid, reader_of(store, room.name, sid))
+            stack.callback(history.close)
+            sinks = [make(room, sid) for make in ROOM_SINKS]
+            await self._session.run([*sinks, *self._extra_sinks], sid)
+
+    def _acquire(self, stack: AsyncExitStack, room: rtc.Room) -> tuple[RoomEvents, Store, Recognizer]:
+        """What a session needs. Each part is released with `stack`, also when the next one cannot be had."""
         settings = self._settings
         events = RoomEvents(
             room,
@@ -62,30 +84,12 @@ class Transcriber:
             exclude_sources=settings.exclude_sources,
             has_key=bool(settings.e2ee_key),
         )
+        stack.callback(events.close)
         store = open_store(settings.database_url)
+        stack.push_async_callback(store.aclose)
         recognizer = create_recognizer(settings)
-        try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                await connect()
-                sid = await room.sid
-            bind_log_fields(room=room.name, session=sid)
-            self.joined.set()
-            self._session = Session(
-                room, events, settings, model=self._model, recognizer=recognizer, store=store
-            )
-            if self._stop_reason:
-                self._session.stop(self._stop_reason, hand_over=self._hands_over)
-            history = History(room, sid, reader_of(store, room.name, sid))
-            sinks = [make(room, sid) for make in ROOM_SINKS]
-            try:
-                await self._session.run([*sinks, *self._extra_sinks], sid)
-            finally:
-                history.close()
-        finally:
-            self.joined.set()
-            events.close()
-            await recognizer.aclose()
-            await store.aclose()
+        stack.push_async_callback(recognizer.aclose)
+        return events, store, recognizer
 
 
 def reader_of(store: Reader, room: str, sid: str) -> ReadItems:

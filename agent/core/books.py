@@ -15,10 +15,10 @@ class Books:
         self._closed: dict[str, Accounting] = {}
 
     def take_over(self, earlier: Iterable[Accounting]) -> None:
-        """`earlier` are the sums that a predecessor of this session has kept.
+        """`earlier` are the sums that a predecessor of this session has kept, or of a track that failed.
 
-        Speech for which it still awaited an answer died with it: that is a gap now, like the one that its
-        successor tells from the last that was written.
+        Speech for which an answer was still awaited died with it: that is a gap now, like the one that is
+        written from the last stored word on.
         """
         for one in earlier:
             self.close(_without_open(one))

@@ -34,40 +34,30 @@ class TrackAudio:
 
     def __init__(self, track: rtc.RemoteAudioTrack) -> None:
         self._track = track
-        self._stream = rtc.AudioStream(
-            track,
+        self._stream: rtc.AudioStream | None = None
+        self._source: int | None = None
+        """SSRC of the track's packets."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        # opened here, in the track's own task: LiveKit raises AssertionError when the track is gone already
+        stream = self._stream = rtc.AudioStream(
+            self._track,
             sample_rate=SAMPLE_RATE,
             num_channels=1,
             frame_size_ms=FRAME_MS,
             capacity=QUEUE_FRAMES,
         )
-        self._source: int | None = None
-        """SSRC of the track's packets."""
-        self._take_only_its_own_events()
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for event in self._stream:
+        _take_only_its_own_events(stream)
+        async for event in stream:
             if self._source is None and (report := await self._report()) is not None:
                 self._source = report.stream.ssrc
             yield bytes(event.frame.data)
         # The stream stops at the track's end even when frames still wait in its queue: the last words.
-        waiting = self._stream._queue._queue
+        waiting = stream._queue._queue
         while waiting:
             left = waiting.popleft()
             if left is not None:
                 yield bytes(left.frame.data)
-
-    def _take_only_its_own_events(self) -> None:
-        """Be woken for this track's frames alone; LiveKit's stream is woken for those of every track.
-
-        With n tracks in a process that is n wake-ups for every frame.
-        """
-        stream, events = self._stream, FfiClient.instance.queue
-        handle = stream._ffi_handle.handle
-        events.unsubscribe(stream._ffi_queue)
-        stream._ffi_queue = events.subscribe(
-            stream._loop, lambda event: event.audio_stream_event.stream_handle == handle
-        )
 
     async def arrivals(self) -> Arrivals | None:
         """What has arrived of the track so far; None when LiveKit does not tell (the track is over)."""
@@ -111,6 +101,8 @@ class TrackAudio:
         of its publication; else (one in about two thousand) the room would keep it until its own end.
         """
         self._track._set_room(None)
+        if self._stream is None:
+            return
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self._stream.aclose()
@@ -128,4 +120,16 @@ def _arrivals(report: stats_pb2.RtcStats.InboundRtp) -> Arrivals:
         emitted_seconds=report.inbound.jitter_buffer_emitted_count / CLOCK_RATE,
         buffered_seconds=report.inbound.jitter_buffer_delay / CLOCK_RATE,
         last_packet_seconds=max(asked_at_ms - report.inbound.last_packet_received_timestamp, 0.0) / 1000,
+    )
+
+
+def _take_only_its_own_events(stream: rtc.AudioStream) -> None:
+    """Be woken for this track's frames alone; LiveKit's stream is woken for those of every track.
+
+    With n tracks in a process that is n wake-ups for every frame.
+    """
+    events, handle = FfiClient.instance.queue, stream._ffi_handle.handle
+    events.unsubscribe(stream._ffi_queue)
+    stream._ffi_queue = events.subscribe(
+        stream._loop, lambda event: event.audio_stream_event.stream_handle == handle
     )

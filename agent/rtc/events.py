@@ -93,6 +93,11 @@ class Superseded:
 
 
 @dataclass(frozen=True, slots=True)
+class EventsLost:
+    """More happened than the queue holds: what the room is like is not known any more. Nothing follows."""
+
+
+@dataclass(frozen=True, slots=True)
 class RoomClosed:
     """We are out of the room for good."""
 
@@ -111,5 +116,6 @@ RoomEvent = (
     | ConnectionLost
     | ConnectionRestored
     | Superseded
+    | EventsLost
     | RoomClosed
 )

@@ -17,6 +17,7 @@ from agent.core.speakers import TRANSCRIBER
 from agent.rtc.events import (
     ConnectionLost,
     ConnectionRestored,
+    EventsLost,
     ParticipantChanged,
     ParticipantLeft,
     RoomClosed,
@@ -33,7 +34,8 @@ from agent.rtc.participants import Participants, is_transcribed
 log = logging.getLogger(__name__)
 
 QUEUE_SIZE = 10_000
-"""Far more than a room can cause before the session reads; beyond it the session fails rather than lie."""
+"""Far more than a room can cause before the session reads. One more becomes `EventsLost`: LiveKit's emitter
+would swallow the exception, and the session would go on without knowing who opted out."""
 
 LEAVE_METHOD = "transcriber.leave"
 """RPC among transcribers. LiveKit tells of one that has joined only seconds later, and of the room's new sid
@@ -83,6 +85,7 @@ class RoomEvents:
         self._people = Participants()
         self._sid = ""
         self._renewed = False
+        self._lost = False
         self.closed_because = ""
         """LiveKit's reason (see `RoomClosed`), known before the event is handled; empty while connected."""
         self.queue: asyncio.Queue[RoomEvent] = asyncio.Queue(QUEUE_SIZE)
@@ -135,9 +138,9 @@ class RoomEvents:
             if looks > 1:
                 log.warning("asking anew for a track", extra={"action": "track_asked_anew", "track_sid": sid})
             if looks % 2:
-                silent[sid].set_subscribed(True)
+                _set_subscribed(silent[sid], True)
             else:
-                silent[sid].set_subscribed(False)
+                _set_subscribed(silent[sid], False)
                 self._say_again(silent[sid])
 
     def _say_again(self, publication: rtc.RemoteTrackPublication) -> None:
@@ -145,7 +148,7 @@ class RoomEvents:
 
         def say() -> None:
             if self._callbacks:
-                publication.set_subscribed(publication.sid not in self._declined)
+                _set_subscribed(publication, publication.sid not in self._declined)
 
         asyncio.get_running_loop().call_later(SAY_AGAIN_SECONDS, say)
 
@@ -174,7 +177,7 @@ class RoomEvents:
             return
         self._declined.pop(publication.sid, None)
         self._put(TrackPublished(participant.identity, publication.sid))
-        publication.set_subscribed(True)
+        _set_subscribed(publication, True)
 
     def _refusal(
         self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant
@@ -193,7 +196,7 @@ class RoomEvents:
     ) -> None:
         self._declined[publication.sid] = reason
         self._stop_decrypting(publication.sid)
-        publication.set_subscribed(False)
+        _set_subscribed(publication, False)
         self._say_again(publication)
         self._put(
             TrackDeclined(
@@ -331,7 +334,10 @@ class RoomEvents:
         self._put(RoomClosed(self.closed_because))
 
     def _put(self, event: RoomEvent) -> None:
-        self.queue.put_nowait(event)
+        if self._lost:
+            return
+        self._lost = self.queue.qsize() >= QUEUE_SIZE - 1
+        self.queue.put_nowait(EventsLost() if self._lost else event)
 
 
 async def ask_to_leave(room: rtc.Room) -> None:
@@ -358,6 +364,14 @@ async def _ask_to_leave(room: rtc.Room, identity: str) -> None:
         log.info(
             "a transcriber that is here stays", extra={"action": "transcriber_stays", "detail": str(exc)}
         )
+
+
+def _set_subscribed(publication: rtc.RemoteTrackPublication, wanted: bool) -> None:
+    """Ask for a track, or ask not to receive it."""
+    try:
+        publication.set_subscribed(wanted)
+    except AssertionError:  # LiveKit has given the publication up already; its end is reported
+        log.info("track is gone already", extra={"action": "track_gone", "track_sid": publication.sid})
 
 
 def _source(publication: rtc.RemoteTrackPublication) -> str:

@@ -30,8 +30,9 @@ class History:
         room.local_participant.register_rpc_method(METHOD, self._answer)
 
     def close(self) -> None:
-        """Answer no more."""
-        self._room.local_participant.unregister_rpc_method(METHOD)
+        """Answer no more; safe to call at any time."""
+        if self._room.isconnected():
+            self._room.local_participant.unregister_rpc_method(METHOD)
 
     async def _answer(self, call: rtc.RpcInvocationData) -> str:
         try:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from agent.core.model import Segment
 from agent.errors import SinkError
+from agent.metrics import DROPPED
 from agent.sinks.protocol import Outgoing, Sink
 
 log = logging.getLogger(__name__)
@@ -72,10 +73,12 @@ class Outbox:
                 del self._waiting[index]
 
     async def _send(self, outgoing: Outgoing) -> None:
+        """The sink boundary: what a sink cannot send is dropped, and the session goes on."""
         try:
             async with asyncio.timeout(SEND_SECONDS):
                 await self._sink.send(outgoing)
-        except (SinkError, TimeoutError) as exc:
+        except Exception as exc:  # noqa: BLE001 - the boundary
+            DROPPED.labels(self._sink.name).inc()
             await self._failed(exc)
         else:
             self._failing = False
@@ -87,7 +90,9 @@ class Outbox:
         self._failing = True
         await asyncio.sleep(CLOSING_SECONDS)
         if not self._is_closed():
+            expected = isinstance(error, SinkError | TimeoutError)
             log.warning(
                 "sink cannot send",
+                exc_info=None if expected else error,
                 extra={"action": "sink_failed", "sink": self._sink.name, "error": type(error).__name__},
             )

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -43,6 +43,9 @@ class FakeTrack(rtc.RemoteAudioTrack):
         """Async function that tells the receiver's counters; None: LiveKit does not tell."""
         self.readers = 0
         """How many read it now."""
+
+    def __repr__(self) -> str:
+        return f"FakeTrack({self.name_here!r})"
 
     def say(self, *numbers: int) -> None:
         """Say words from now on, 0.3 s each, with nothing between, and then 1 s of silence."""
@@ -99,23 +102,36 @@ class FakePublication:
     subscribed: bool = False
     on_subscribed: Callable[[FakePublication, bool], None] = lambda _publication, _wanted: None
 
+    gone: bool = False
+    """LiveKit has given it up already, and has not said so."""
+
     def set_subscribed(self, wanted: bool) -> None:
+        assert not self.gone
         self.on_subscribed(self, wanted)
 
 
-@dataclass(eq=False)
-class FakeParticipant:
+class FakeParticipant(rtc.RemoteParticipant):
     """Somebody else in the room."""
 
-    identity: str
-    sid: str
-    joined_at: datetime
-    name: str = ""
-    metadata: str = ""
-    kind: int = rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD
-    attributes: dict[str, str] = field(default_factory=dict)
-    track_publications: dict[str, FakePublication] = field(default_factory=dict)
-    disconnect_reason: int | None = None
+    identity: str = ""  # type: ignore[assignment]
+    sid: str = ""  # type: ignore[assignment]
+    name: str = ""  # type: ignore[assignment]
+    metadata: str = ""  # type: ignore[assignment]
+    joined_at: datetime | None = None  # type: ignore[assignment]
+    kind: Any = rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD
+    attributes: dict[str, str] = MappingProxyType({})  # type: ignore[assignment]
+    track_publications: dict[str, Any] = MappingProxyType({})  # type: ignore[assignment]
+    disconnect_reason: Any = None
+
+    def __init__(self, identity: str, sid: str, joined_at: datetime, **facts: Any) -> None:
+        self.identity, self.sid, self.joined_at = identity, sid, joined_at
+        self.name = identity.title()
+        self.attributes, self.track_publications = {}, {}
+        for name, value in facts.items():
+            setattr(self, name, value)
+
+    def __repr__(self) -> str:
+        return f"FakeParticipant({self.identity!r})"
 
 
 class FakeLocal:
@@ -181,7 +197,7 @@ class FakeRoom(rtc.EventEmitter[str]):
 
     def join(self, identity: str, **facts: Any) -> FakeParticipant:
         """Somebody comes."""
-        one = FakeParticipant(identity, f"PA_{next(self._count)}", self.date(), identity.title(), **facts)
+        one = FakeParticipant(identity, f"PA_{next(self._count)}", self.date(), **facts)
         self.remote_participants[identity] = one
         self.emit("participant_connected", one)
         return one

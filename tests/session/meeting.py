@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,9 @@ from tests.session.fakes import (
     FakeRoom,
 )
 from tests.session.virtual_time import until
+
+END_SECONDS = 120.0
+"""How long a session may take to end, in virtual time."""
 
 
 class Shown:
@@ -92,9 +95,14 @@ async def meeting(
     room: FakeRoom | None = None,
     store: MemoryStore | None = None,
     sinks: tuple[Any, ...] = (),
+    room_sinks: tuple[Callable[[rtc.Room, str], Any], ...] = (),
+    begun: bool = True,
     **settings: str,
 ) -> AsyncIterator[Meeting]:
-    """A session in a room; it is stopped at the end of the block if it still runs."""
+    """A session in a room; it is stopped at the end of the block, and what it raises is raised there.
+
+    `room_sinks` are made with the room. `begun`: the block begins when the session does.
+    """
     values = Settings.from_env({"DATABASE_URL": "memory:", "SPOOL_DIRECTORY": str(folder), **settings})
     room = room or FakeRoom()
     events = RoomEvents(
@@ -111,8 +119,14 @@ async def meeting(
         audio=FakeAudio,
     )
     show = Meeting(room, session, events, store, recognizer)
-    async with asyncio.TaskGroup() as group:
-        show.running = group.create_task(session.run([show.shown, *sinks], SID))
-        await until(lambda: bool(show.statuses) or show.running.done())
+    made = [make(cast(rtc.Room, room), SID) for make in room_sinks]
+    show.running = asyncio.create_task(session.run([show.shown, *sinks, *made], SID), name="session")
+    try:
+        if begun:
+            await until(lambda: bool(show.statuses) or show.running.done())
         yield show
+    finally:
         session.stop("the test is over")
+        await asyncio.wait([show.running], timeout=END_SECONDS)
+        show.running.cancel()
+    await show.running

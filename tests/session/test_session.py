@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
+from agent.core.model import Reason, State
+from agent.core.supervision import Watched
+from agent.errors import RoomEventsLost
+from agent.rtc.room import QUEUE_SIZE
+from agent.sinks.data_message import DataMessageSink
+from agent.sinks.protocol import Outgoing
+from agent.store.memory import MemoryStore
+from agent.store.protocol import Opened
+from tests.session.fakes import SID
 from tests.session.meeting import meeting
-from tests.session.virtual_time import ended, in_virtual_time
+from tests.session.virtual_time import ended, in_virtual_time, until
 
 
 @in_virtual_time
@@ -21,3 +35,156 @@ async def test_a_whole_meeting(tmp_path: Path) -> None:
     assert show.gaps == []
     [end] = show.ends
     assert (end.words, end.segments) == (3, 1)
+
+
+@in_virtual_time
+async def test_a_second_stop_keeps_the_hand_over(tmp_path: Path) -> None:
+    """A second call does not take the hand-over back: the transcriber waits for its successor."""
+    store = MemoryStore()
+    await store.check_in("worker", "ours", takes_jobs=True, may_lead=False)
+    async with meeting(tmp_path, store=store, AGENT_NAME="ours") as show:
+        _, voice = await show.joined("ann")
+        show.session.stop("the worker was stopped", hand_over=True)
+        show.session.stop("stopped again")
+        await asyncio.sleep(3.0)
+        assert not show.running.done()
+        await show.said(voice, 1)
+        await store.arrive(SID)
+        await ended(show.running)
+    assert show.texts == ["w1"]
+
+
+class _SlowStore(MemoryStore):
+    """It takes a second to open a session."""
+
+    async def open_session(self, room: str, session: str, started_at: str) -> Opened:
+        await asyncio.sleep(1.0)
+        return await super().open_session(room, session, started_at)
+
+
+@in_virtual_time
+async def test_stopped_before_it_begins(tmp_path: Path) -> None:
+    """A session that is stopped at once leaves in order: it does not take itself for replaced."""
+    store = _SlowStore()
+    async with meeting(tmp_path, store=store, begun=False) as show:
+        await asyncio.sleep(0.5)
+        show.session.stop("stopped at once")
+    assert not show.session._recorder.fenced.is_set()
+    assert len(show.ends) == 1
+    assert not (await store.watched([SID]))[SID].beating
+
+
+class _Broken:
+    """A sink on a dead handle."""
+
+    name = "broken"
+
+    def __init__(self) -> None:
+        self.tries = 0
+
+    async def send(self, _outgoing: Outgoing) -> None:
+        self.tries += 1
+        raise AssertionError
+
+
+@in_virtual_time
+async def test_a_broken_sink_ends_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever a sink raises is logged once and dropped; the session and the other sinks go on."""
+    broken = _Broken()
+    async with meeting(tmp_path, sinks=(broken,)) as show:
+        _, voice = await show.joined("ann")
+        await show.said(voice, 1)
+        await show.said(voice, 2)
+    assert show.texts == ["w1", "w2"]
+    assert broken.tries >= 3
+    failures = [one for one in caplog.records if getattr(one, "action", "") == "sink_failed"]
+    assert [(one.levelname, one.sink) for one in failures] == [("WARNING", "broken")]  # type: ignore[attr-defined]
+
+
+@in_virtual_time
+async def test_a_room_that_takes_no_messages(tmp_path: Path) -> None:
+    """LiveKit raises AssertionError for a participant that is gone: what is not shown is stored."""
+    async with meeting(tmp_path, room_sinks=(DataMessageSink,)) as show:
+        show.room.local_participant.fault = AssertionError()
+        _, voice = await show.joined("ann")
+        await show.said(voice, 1)
+        await asyncio.sleep(2.0)
+        show.room.local_participant.fault = None
+        await show.said(voice, 2)
+        await asyncio.sleep(2.0)
+        messages = [json.loads(message) for message in show.room.local_participant.published]
+    assert [one["text"] for one in messages if one["type"] == "segment"] == ["w2"]
+    assert [segment.text for _, segment in await show.store.segments(SID)] == ["w1", "w2"]
+
+
+@in_virtual_time
+async def test_lost_events_end_the_session(tmp_path: Path) -> None:
+    """More events than the queue holds: the session leaves, in order, and says that it failed."""
+    with pytest.raises(RoomEventsLost):
+        async with meeting(tmp_path) as show:
+            ann, voice = await show.joined("ann")
+            await show.said(voice, 1)
+            for _ in range(QUEUE_SIZE):
+                show.room.emit("track_muted", ann, voice)
+            await asyncio.wait([show.running], timeout=30.0)
+    assert show.texts == ["w1"]
+    assert show.statuses[-1].reason is Reason.TRANSCRIBER_LOST
+    assert not (await show.store.watched([SID]))[SID].beating
+
+
+@in_virtual_time
+async def test_a_publication_that_is_gone(tmp_path: Path) -> None:
+    """LiveKit raises AssertionError when it is asked for a track that it has given up: others are heard."""
+    async with meeting(tmp_path) as show:
+        bob = show.room.join("bob")
+        show.room.publish(bob, gone=True)
+        _, voice = await show.joined("ann")
+        await asyncio.sleep(12.0)  # the session has asked anew twice
+        await show.said(voice, 1)
+    assert show.texts == ["w1"]
+
+
+@in_virtual_time
+async def test_an_opt_out_at_the_last_moment(tmp_path: Path) -> None:
+    """What happened in the room just before the session leaves still counts."""
+    async with meeting(tmp_path) as show:
+        ann, voice = await show.joined("ann")
+        assert voice.track is not None
+        voice.track.say(1, 2, 3, 4, 5, 6)
+        await asyncio.sleep(0.5)
+        show.session.stop("the worker was stopped")
+        show.room.change_attributes(ann, transcribe="false")
+        await ended(show.running)
+    assert (State.STOPPED, Reason.OPTED_OUT) in [(one.state, one.reason) for one in show.statuses]
+
+
+class _SlowWatch(MemoryStore):
+    """It takes half a second to say who is there."""
+
+    async def watched(self, sessions: Sequence[str]) -> dict[str, Watched]:
+        await asyncio.sleep(0.5)
+        return await super().watched(sessions)
+
+
+@in_virtual_time
+async def test_the_room_closes_while_the_store_is_asked_who_is_there(tmp_path: Path) -> None:
+    """A transcriber whose room is gone by the time its turn has come does not take the session."""
+    store = _SlowWatch()
+    async with meeting(tmp_path, store=store, begun=False) as show:
+        await asyncio.sleep(0.75)
+        show.room.close()
+        await ended(show.running)
+    assert (await store.open_session("interview", SID, "2026-11-25T10:00:00.000Z")).epoch == 1
+    assert show.statuses == []
+
+
+@in_virtual_time
+async def test_the_session_may_be_stopped_twice(tmp_path: Path) -> None:
+    """Of two reasons the first one is reported."""
+    async with meeting(tmp_path) as show:
+        _, _voice = await show.joined("ann")
+        show.session.stop("first")
+        show.session.stop("second", hand_over=True)
+        await ended(show.running)
+        await until(lambda: bool(show.statuses))
+    assert show.statuses[-1].detail == "first"
