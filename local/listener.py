@@ -46,7 +46,7 @@ class ReceivedText:
     """Identity of the participant the stream is from: the speaker."""
     text: str
     attributes: dict[str, str] = field(hash=False)
-    """`lk.segment_id`, `lk.transcription_final`, `lk.transcribed_track_id`."""
+    """`lk.segment_id`, `lk.transcription_final`, `lk.transcribed_track_id`, `transcript.label`."""
 
 
 class Listener:

@@ -179,6 +179,7 @@ def test_the_page_names_the_numbers_and_names_of_the_code() -> None:
         "lk.segment_id",
         "lk.transcription_final",
         "lk.transcribed_track_id",
+        "transcript.label",
     ):
         assert f"`{name}`" in PAGE, name
     for number in (MAX_BYTES, MAX_LOSSY_BYTES):

@@ -1,7 +1,8 @@
 """LiveKit's own captions: the text stream `lk.transcription`, one stream an update.
 
 LiveKit's components show these without any code of ours: the sender is the speaker, all updates of an
-utterance share `lk.segment_id`, and the last one says `lk.transcription_final`.
+utterance share `lk.segment_id`, and the last one says `lk.transcription_final`. `transcript.label` is our own
+attribute: names are not unique, labels are.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class TextStreamSink:
                     "lk.segment_id": segment.segment_id,
                     "lk.transcription_final": "true" if segment.final else "false",
                     "lk.transcribed_track_id": segment.track_sid,
+                    "transcript.label": segment.speaker.label,
                 },
             )
             await writer.write(segment.text or TAKEN_BACK)

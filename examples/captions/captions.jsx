@@ -2,14 +2,12 @@
 //
 //     npm ci
 //     npm start    # http://127.0.0.1:8080/#url=…&token=… with what examples/create_room.py prints
-import { LiveKitRoom, useConnectionState, useParticipants, useTranscriptions } from "@livekit/components-react";
+import { LiveKitRoom, useConnectionState, useTranscriptions } from "@livekit/components-react";
 import { useEffect, useRef } from "react";
 import { createRoot } from "react-dom/client";
 
 function Captions() {
   const state = useConnectionState();
-  const names = useRef(new Map()).current; // of people who have left, too
-  for (const one of useParticipants()) names.set(one.identity, one.name || one.identity);
   const lines = useTranscriptions(); // one entry an utterance, with the latest of its text
   const end = useRef(null);
   useEffect(() => { end.current.scrollIntoView(); }, [lines]);
@@ -21,7 +19,7 @@ function Captions() {
           const final = streamInfo.attributes["lk.transcription_final"] === "true";
           return (
             <p key={streamInfo.attributes["lk.segment_id"]} className={final ? "final" : "interim"}>
-              <b>{names.get(participantInfo.identity) ?? participantInfo.identity}</b> {text}
+              <b>{streamInfo.attributes["transcript.label"] ?? participantInfo.identity}</b> {text}
             </p>
           );
         })}

@@ -13,6 +13,7 @@ from livekit import rtc
 from playwright.async_api import Page, expect
 
 from agent.core.model import Segment, Speaker
+from agent.core.speakers import Speakers
 from agent.rtc.connect import connect
 from agent.sinks.protocol import Outgoing
 from agent.sinks.text_stream import TextStreamSink
@@ -71,6 +72,33 @@ async def test_a_sentence_appears_with_its_speaker_s_name(
             lines = page.get_by_role("log").get_by_role("paragraph")
             await expect(lines).to_have_text([f"Anna Sol {said}"], timeout=15_000)
             await expect(lines).to_have_class(["final"], timeout=5_000)
+
+
+async def test_two_people_of_one_name_have_a_label_each(livekit: LiveKit, page: Page, site: str) -> None:
+    """The page shows the transcript's labels, not the participants' names."""
+
+    def token(identity: str, name: str = "") -> str:
+        return participant_token(
+            livekit.api_key, livekit.api_secret, room="two alexes", identity=identity, name=name
+        )
+
+    transcriber = rtc.Room()
+    await connect(transcriber, livekit.url, token("agent-transcriber-1"))
+    try:
+        sink = TextStreamSink(transcriber, "RM_1")
+        await page.goto(f"{site}/#url={livekit.url}&token={token('reader')}")
+        await expect(page.get_by_role("status")).to_have_count(0, timeout=15_000)  # connected
+        speakers = Speakers()
+        async with RoomSpeaker() as one, RoomSpeaker() as other:
+            for number, person in enumerate((one, other)):
+                await person.join(livekit.url, token(f"user-{number}", "Alex"), publish=False)
+                speaker = speakers.speaker(f"user-{number}", "Alex")
+                said = Segment(f"s{number}", 1, True, speaker, "TR_1", "", 1.0, 2.0, "hello", ())
+                await sink.send(Outgoing(said, None))
+            lines = page.get_by_role("log").get_by_role("paragraph")
+            await expect(lines).to_have_text(["Alex hello", "Alex 2 hello"], timeout=15_000)
+    finally:
+        await transcriber.disconnect()
 
 
 async def test_a_line_that_was_taken_back_is_gone(livekit: LiveKit, page: Page, site: str) -> None:

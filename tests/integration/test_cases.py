@@ -56,6 +56,7 @@ async def test_case_7_captions_name_their_speaker(livekit: LiveKit, tmp_path: Pa
         for caption in room.heard.texts:
             assert caption.sender == "anna"
             assert caption.attributes["lk.transcribed_track_id"] == segment.track_sid
+            assert caption.attributes["transcript.label"] == segment.speaker.label
         assert segment.speaker.identity == "anna"
         assert segment.speaker.name == "Anna"
         # a visible transcriber can be missing in this list for a while, although its messages arrive
