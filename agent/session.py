@@ -221,10 +221,10 @@ class Session:
                 self._tracks.end_of(identity, participant_sid if here_again else None)
             case happened.ConnectionLost():
                 self._lost_at = self._tracks.connection_lost()
-                self._record(Status(State.DEGRADED, Reason.CONNECTION_LOST))
+                self._record_of_the_room(Status(State.DEGRADED, Reason.CONNECTION_LOST))
             case happened.ConnectionRestored():
                 self._lost_at = None
-                self._record(Status(State.LISTENING))
+                self._record_of_the_room(Status(State.LISTENING))
                 self._tracks.connection_restored(self._room.remote_participants)
             case _:
                 self._leave_after(event)
@@ -293,6 +293,11 @@ class Session:
         self._tally.note(item)
         count(item)
         self._recorder.record(item)
+
+    def _record_of_the_room(self, status: Status) -> None:
+        """A state of the whole room; after the end only a publication says that the session runs again."""
+        if not self._said_end:
+            self._record(status)
 
     def _publish(self, outgoing: Outgoing) -> None:
         if self._recorder.fenced.is_set():
@@ -427,6 +432,8 @@ class Session:
         """Take over from an earlier transcriber of this session; usually there was none."""
         opened = begun.opened
         self._presence.opened(opened.epoch)
+        if opened.last_seq:
+            self._said_end = False  # one that was said before the store was there lacks what it had
         self._tally.add(
             segments=opened.segments, words=opened.words, gaps=opened.gaps, windows=opened.last_windows
         )

@@ -16,7 +16,7 @@ from agent.store.listing import Listed, Wanted
 from agent.store.memory_deliveries import MemoryDeliveries, Progress
 from agent.store.memory_listing import Kept, list_kept
 from agent.store.memory_supervision import Life, MemorySupervision
-from agent.store.numbers import Numbers, may_come_late
+from agent.store.numbers import Numbers, may_come_late, resumes
 from agent.store.protocol import Imported, Opened, Origin, RoomLife, SessionInfo, Stored
 from agent.store.supervision import Abandoned
 
@@ -51,6 +51,8 @@ class _Session:
             if isinstance(kept, End):
                 self.ended_at = kept.ended_at
                 self.accounting = kept.accounting
+            elif resumes(kept):
+                self.ended_at = None
         return seq
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from agent.core.model import End, Gap, Item, Segment, Window
+from agent.core.model import End, Gap, Item, Segment, State, Status, Window
 
 
 class Numbers:
@@ -34,3 +34,8 @@ class Numbers:
 def may_come_late(item: Item, *, current: bool, ended: bool) -> bool:
     """Whether an item is taken whose writer may (`current` false) have been replaced."""
     return current or isinstance(item, Segment | Gap) or (ended and isinstance(item, Window | End))
+
+
+def resumes(item: Item) -> bool:
+    """Whether a session that had ended runs again from this item on: the whole room is listened to."""
+    return isinstance(item, Status) and item.speaker is None and item.state is State.LISTENING

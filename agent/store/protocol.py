@@ -154,7 +154,8 @@ class Writer(Protocol):
 
         Asking for the same seq again in the same epoch is harmless: the first item stays, its number is told.
 
-        A stored segment is a final with text. An `End` closes the session and sets its sums.
+        A stored segment is a final with text. An `End` closes the session and sets its sums. A status
+        `listening` of the whole room after it says that the session runs again (`ended_at` is None).
 
         Raises:
             SessionFenced: another writer has taken the session over; nothing was stored.

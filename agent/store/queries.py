@@ -13,7 +13,7 @@ from agent.core.model import Accounting, End, Gap, Item, Segment, Speaker, Statu
 from agent.errors import SessionErased, SessionFenced, StoreError
 from agent.store import rows, search_queries
 from agent.store.dates import now_iso, unix_ms
-from agent.store.numbers import Numbers, may_come_late
+from agent.store.numbers import Numbers, may_come_late, resumes
 from agent.store.protocol import Imported, Opened, Origin, RoomLife, SessionInfo, Stored
 from agent.store.tables import accounting, ends, gaps, items, segments, sessions, speakers, states, windows
 
@@ -193,6 +193,8 @@ async def _insert(
         details[type(stored.item)].append({**key, **rows.row_of(stored.item)})
         if isinstance(stored.item, End):
             await _close(db, session, stored.item)
+        elif resumes(stored.item):
+            await db.execute(update(sessions).where(sessions.c.session == session).values(ended_at=None))
     if rows_of_items:
         await db.execute(insert(items), rows_of_items)
     for kind, values in details.items():

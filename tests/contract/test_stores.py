@@ -14,7 +14,8 @@ import pytest_asyncio
 from agent.core.model import Reason, Speaker, State, Status
 from agent.errors import SessionFenced, StoreError
 from agent.store import KINDS, open_store
-from agent.store.protocol import Opened, RoomLife, Store, Stored
+from agent.store.listing import Wanted
+from agent.store.protocol import Opened, Origin, RoomLife, Store, Stored
 from tests.contract.record import (
     ADA,
     BOB,
@@ -290,6 +291,25 @@ async def test_a_session_that_ended_can_run_again(store: Store, room: str, sid: 
     await store.write(sid, 2, [Stored(2, segment("again")), Stored(3, second)])
     assert await store.end_of(sid) == second
     assert [type(stored.item).__name__ for stored in await store.items(sid)] == ["End", "Segment", "End"]
+
+
+async def test_a_session_that_goes_on_after_its_end_runs_again(store: Store, room: str, sid: str) -> None:
+    """The same writer listens again: no end, for any reader, until it writes the next one."""
+    await store.open_session(room, sid, STARTED)
+    await store.write(sid, 1, [Stored(1, LISTENING), Stored(2, END)])
+    await store.write(sid, 1, [Stored(3, window()), Stored(4, DEGRADED), Stored(1, LISTENING)])
+    assert await store.end_of(sid) == END, "what belongs to the time before its end is no new beginning"
+    imported = await store.import_items(Origin(room, sid, STARTED, 1), [Stored(5, LISTENING)])
+    assert imported.seqs == (5,)
+    info = await store.find_session(room)
+    assert info is not None
+    assert (info.ended_at, info.state, info.accounting) == (None, LISTENING, END.accounting)
+    assert await store.end_of(sid) is None
+    assert [life.ended_at for life in await store.lives(room)] == [None]
+    assert [one.info.session for one in await store.list_sessions(Wanted(9, room=room, ended=False))] == [sid]
+    second = replace(END, ended_at="2026-11-25T11:30:00Z", segments=9)
+    await store.write(sid, 1, [Stored(6, segment("again")), Stored(7, second)])
+    assert await store.end_of(sid) == second
 
 
 async def test_lives_of_a_room_are_kept_apart(store: Store, room: str, sid: str) -> None:

@@ -25,7 +25,7 @@ from agent.http.stream_events import Event, Position, event_of, id_of, read_id
 from agent.store.clean import clean
 from agent.store.memory import MemoryStore
 from agent.store.protocol import RoomLife, Stored
-from tests.contract.record import END, STARTED, items, segment
+from tests.contract.record import END, LISTENING, STARTED, ended_ago, items, segment
 from tests.http.service import SECRET, calling, participant, token
 from tests.integration.stream_client import Parser, Received
 
@@ -226,6 +226,23 @@ async def test_what_cannot_be_read_now_is_not_over(
             store.away = False
         assert closing.result().data["reason"] == "over"
     assert reader.seqs() == list(range(1, 351))
+
+
+async def test_a_session_that_goes_on_after_its_end(
+    store: CountingStore, feeds: Feeds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its readers stay, however long ago the end was, and new ones are let in."""
+    await store.say(1, 2)
+    await store.write("RM_1", 1, [Stored(3, ended_ago())])
+    async with Reader(feeds) as reader:
+        await reader.until("end")
+        await store.write("RM_1", 1, [Stored(4, LISTENING)])
+        await reader.until("status")
+        monkeypatch.setattr(reading, "LINGER_SECONDS", 0.0)
+        await store.say(5, 5)
+        await reader.until_seq(5)
+        [life] = await store.lives("a", "RM_1")
+        assert lingers_seconds(life) == inf
 
 
 @pytest.mark.parametrize("tombstone", [True, False])

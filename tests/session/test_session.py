@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.core.model import Reason, State
+from agent.core.model import Reason, State, Status
 from agent.core.supervision import Watched
 from agent.errors import RoomEventsLost
 from agent.rtc.room import QUEUE_SIZE
@@ -188,3 +188,37 @@ async def test_the_session_may_be_stopped_twice(tmp_path: Path) -> None:
         await ended(show.running)
         await until(lambda: bool(show.statuses))
     assert show.statuses[-1].detail == "first"
+
+
+@in_virtual_time
+async def test_people_come_back_after_the_end(tmp_path: Path) -> None:
+    """The session runs again from their publication on, and its next end has all of it."""
+    async with meeting(tmp_path) as show:
+        ann, voice = await show.joined("ann")
+        await show.said(voice, 1, 2)
+        show.room.leave(ann)
+        await until(lambda: len(show.ends) == 1)
+        info = await show.store.find_session("interview")
+        assert info is not None
+        assert info.ended_at == show.ends[0].ended_at
+        show.room.emit("reconnecting")
+        show.room.emit("reconnected")
+        await asyncio.sleep(0.2)
+        assert await show.store.end_of(SID) is not None, "a connection that comes back is nobody who does"
+        ann = show.room.join("ann")
+        publication = show.room.publish(ann)
+        await asyncio.sleep(0.2)
+        info = await show.store.find_session("interview")
+        assert info is not None
+        assert (info.ended_at, info.state) == (None, Status(State.LISTENING))
+        await until(lambda: publication.track is not None and publication.track.readers == 1)
+        await show.said(publication, 3)
+        assert [one.session for one in await show.store.abandoned(-1.0)] == [SID]
+        show.room.leave(ann)
+        await until(lambda: len(show.ends) == 2)
+        assert show.ends[1].words == 3
+        assert all(one.balanced and one.speech > 0.9 for one in show.ends[1].accounting)
+        assert await show.store.end_of(SID) == show.ends[1]
+        show.room.close()
+        await ended(show.running)
+    assert len(show.ends) == 2
