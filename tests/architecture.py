@@ -59,6 +59,7 @@ BANNED_NAMES = ("utils", "util", "helpers", "helper", "common", "manager", "mana
 BROAD_EXCEPTS = {
     "agent/tracks.py": "the track boundary: a failed track does not end the others",
     "agent/sinks/outbox.py": "the sink boundary: what a sink cannot send is dropped",
+    "local/recognizer/engines/lanes.py": "the lane boundary: a failed decode does not end its thread",
     "agent/http/boundary.py": "the HTTP boundary: a failed call is a 500 without a stack trace",
 }
 """The boundaries (at most five) that may catch every exception: track, sink, background task, store, HTTP."""

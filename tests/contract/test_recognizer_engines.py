@@ -294,6 +294,30 @@ class TestLanes:
             assert str(done.get(timeout=5)) == "the model broke"
         lanes.close()
 
+    def test_a_lane_outlives_any_fault(self) -> None:
+        """An error of any kind is a failed decode, and a caller that is gone does not matter."""
+        decoder, done = _GatedDecoder(), queue.Queue[object]()
+        text_of = decoder.text_of
+
+        def broken(pcm: NDArray[np.int16]) -> str:
+            if len(pcm) == 1:
+                raise ValueError("the model broke")
+            return text_of(pcm)
+
+        def gone(_outcome: object) -> None:
+            raise RuntimeError("Event loop is closed")
+
+        decoder.text_of = broken  # type: ignore[method-assign]
+        lanes = Lanes(lambda: decoder)
+        for samples, told in ((1, done.put), (2, gone), (1, done.put), (3, done.put)):
+            lanes.final(np.zeros(samples, dtype=np.int16), told)
+        assert [str(done.get(timeout=5)) for _ in range(3)] == [
+            "the engine failed: ValueError",
+            "the engine failed: ValueError",
+            "3",
+        ]
+        lanes.close()
+
 
 @pytest.fixture(scope="module")
 def moonshine() -> Engine:

@@ -10,10 +10,12 @@ busy machine decodes more slowly, they become rarer there by themselves.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,6 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.errors import LocalPartError
+
+log = logging.getLogger(__name__)
 
 _MAX_FINALS = 1_000
 """Finals that may wait; more are failed at once."""
@@ -48,6 +52,14 @@ Done = Callable[[str | LocalPartError], None]
 class _Work:
     pcm: NDArray[np.int16]
     done: Done
+
+
+def _as_failure(error: Exception) -> LocalPartError:
+    """What the caller is given; a fault that no decoder announces is logged with its traceback."""
+    if isinstance(error, LocalPartError):
+        return error
+    log.error("a line could not be decoded", exc_info=error)
+    return LocalPartError(f"the engine failed: {type(error).__name__}")
 
 
 class Lanes:
@@ -111,11 +123,12 @@ class Lanes:
             begin = time.monotonic()
             try:
                 outcome: str | LocalPartError = decoder.text_of(work.pcm)
-            except LocalPartError as error:
-                outcome = error
+            except Exception as error:  # noqa: BLE001 - the boundary
+                outcome = _as_failure(error)
             if is_interim:
                 rest_until = time.monotonic() + (time.monotonic() - begin)
-            work.done(outcome)
+            with suppress(RuntimeError):  # the event loop of whoever asked is closed
+                work.done(outcome)
 
     def _take(self, takes_interims: bool, rest_until: float) -> tuple[_Work | None, bool]:
         """Wait for the next work and say whether it is an interim; None when all is over."""

@@ -139,7 +139,10 @@ class MoonshineStream:
             self._loop.call_soon_threadsafe(self._decoded, decode, outcome)
 
         if decode.final:
-            self._lanes.final(decode.pcm, done)
+            try:
+                self._lanes.final(decode.pcm, done)
+            except LocalPartError as error:
+                self._lines.failed(decode, str(error))
         else:
             self._lanes.interim(self, decode.pcm, done)
 
