@@ -56,6 +56,12 @@ STOP_SECONDS = 3
 STUCK_SECONDS = 30
 """How long a caller may leave what was sent to it unread before the system drops the connection."""
 
+AWAY_SECONDS = 5.0
+"""Pause before the record is tried again at the start."""
+
+INDEX_PAUSE_SECONDS = 0.2
+"""Pause between two steps of indexing anew, in which others write."""
+
 ABOUT = """
 Makes rooms and tokens for interviews on LiveKit, and hands out what was said in them.
 
@@ -139,12 +145,21 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def _prepare(store: Reader) -> None:
-    """Make the tables while the first calls, which need none, are answered."""
-    try:
-        await store.migrate()
-    except StoreError as error:
-        # whoever asks for a transcript tries again
-        log.warning("record is away", extra={"action": "record_away", "error": str(error)})
+    """Make the tables while the first calls, which need none, are answered; then bring the index to date."""
+    told = False
+    while True:
+        try:
+            await store.migrate()
+            while not await store.index_anew():  # noqa: ASYNC110 - a pause for other writers, not a wait
+                await asyncio.sleep(INDEX_PAUSE_SECONDS)
+        except StoreError as error:
+            # whoever asks for a transcript tries again, too
+            if not told:
+                log.warning("record is away", extra={"action": "record_away", "error": str(error)})
+                told = True
+            await asyncio.sleep(AWAY_SECONDS)
+        else:
+            return
 
 
 class _Server(uvicorn.Server):

@@ -1,9 +1,10 @@
 """Finding words in what was said: the same words in every store, whatever the language.
 
 A text is cut into words here, and nowhere else: the indexes of the databases get words that are ready, and
-do not cut, stem or fold anything themselves. Case, accents, and points of Hebrew and Arabic make no
-difference. What is written without blanks between words (Chinese, Japanese, Thai, …), and Korean, whose
-words carry their endings, is cut into its characters, and found as a row of them.
+do not cut, stem or fold anything themselves. Case, accents, strokes, hooks and the dot of an i make no
+difference, nor do points of Hebrew and Arabic (docs/api.md says what does). What is written without blanks
+between words (Chinese, Japanese, Thai, …), and Korean, whose words carry their endings, is cut into its
+characters, and found as a row of them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from unicodedata import category, combining, normalize
+from functools import lru_cache
+from unicodedata import category, combining, lookup, name, normalize
+
+FOLDING = 2
+"""Number of the rules by which words are cut and folded: one more with each change of them.
+
+Stores keep it beside the words, and index anew what an older program has indexed.
+"""
 
 MAX_CHARS = 16_000
 """Of one text: the rest of it is not found. 40 times what anybody says in the 20 s of a segment."""
@@ -23,6 +31,11 @@ _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u2e80-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff"
     "\U0001b000-\U0001b16f\U00020000-\U0003ffff]"
 )
+_MADE_OF = re.compile(
+    "LATIN SMALL (?:LETTER|LIGATURE) (?P<vowels>[AEOUY]{2})"
+    "|(?P<script>LATIN|CYRILLIC) SMALL LETTER (?=.* WITH |DOTLESS )(?:DOTLESS )?(?P<base>.+?)(?: WITH .+)?"
+)
+"""Unicode's names of letters that are made of others."""
 _QUOTED = re.compile('["“”„]')
 
 
@@ -92,15 +105,39 @@ def words_of(text: str) -> list[str]:
 
 
 def _folded(text: str) -> str:
-    """Without case, widths and accents."""
-    apart = normalize("NFKD", normalize("NFKD", text).casefold())
-    return normalize("NFKC", "".join(one for one in apart if not _is_accent(one)))
+    """Without case, widths, accents, and what else is added to a letter."""
+    return normalize("NFKC", _plain(normalize("NFKD", text).casefold()))
+
+
+def _plain(text: str) -> str:
+    return "".join(one if one.isascii() else _base(one) for one in normalize("NFKD", text))
+
+
+@lru_cache(4096)
+def _base(letter: str) -> str:
+    """What is left of a letter, or of a mark: "" when it is an accent.
+
+    Letters with a stroke, a hook, a descender … are letters of their own for Unicode, and have no
+    decomposition. Their names say what they are made of: LATIN SMALL LETTER D WITH STROKE is a D.
+    """
+    if _is_accent(letter):
+        return ""
+    made = _MADE_OF.fullmatch(name(letter, ""))
+    if made is None:
+        return letter
+    if made["vowels"]:
+        return made["vowels"].lower()
+    try:
+        base = lookup(f"{made['script']} SMALL LETTER {made['base']}")
+    except KeyError:  # LATIN SMALL LETTER TWO WITH STROKE
+        return letter
+    return _plain(base)
 
 
 def _is_accent(one: str) -> bool:
-    """Accents, and points of Hebrew and Arabic; not the vowels of Devanagari, nor what makes か into が."""
+    """Accents, strokes, points of Hebrew and Arabic; not vowels of Devanagari, nor what makes か into が."""
     kind = combining(one)
-    return 10 <= kind <= 36 or kind >= 200
+    return kind == 1 or 10 <= kind <= 36 or kind >= 200
 
 
 def _cut(text: str) -> Iterator[str]:

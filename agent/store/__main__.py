@@ -19,7 +19,7 @@ app = typer.Typer(help="The database of transcripts.", no_args_is_help=True, add
 
 @app.command()
 def upgrade() -> None:
-    """Make the tables of DATABASE_URL, or bring them up to date.
+    """Make the tables of DATABASE_URL, or bring them and the index of words up to date.
 
     DATABASE_URL comes from the environment or .env. Harmless to run again,
     also on several hosts at once: they wait for each other. The worker and
@@ -101,6 +101,8 @@ async def _upgrade(database_url: str) -> None:
     store = open_store(database_url)
     try:
         await store.migrate()
+        while not await store.index_anew():
+            pass
     finally:
         await store.aclose()
 

@@ -87,6 +87,10 @@ class LateReader:
         """See `Reader.migrate`."""
         await (await self._open()).migrate()
 
+    async def index_anew(self) -> bool:
+        """See `Reader.index_anew`."""
+        return await (await self._open()).index_anew()
+
     async def aclose(self) -> None:
         """See `Reader.aclose`."""
         if self._reader is not None:

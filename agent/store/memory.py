@@ -294,6 +294,10 @@ class MemoryStore(MemorySupervision, MemoryDeliveries):
     async def migrate(self) -> None:
         """Nothing to do."""
 
+    async def index_anew(self) -> bool:
+        """Nothing to do: there is no index."""
+        return True
+
     async def aclose(self) -> None:
         """Nothing to release; the record stays readable."""
 

@@ -237,6 +237,13 @@ class Reader(Watching, Listing, Protocol):
         """Make the database ready now instead of at the first call; quick when there is nothing to do."""
         ...
 
+    async def index_anew(self) -> bool:
+        """Index some of what a program with older rules for words has indexed; True when there is none.
+
+        One short step: call it until it is True.
+        """
+        ...
+
     async def aclose(self) -> None:
         """Release connections; safe to call twice."""
         ...

@@ -16,15 +16,26 @@ from typing import Any
 from sqlalchemy import CTE, BigInteger, RowMapping, Select, Text, and_, bindparam, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from agent.core.search import Phrase, Search, words_of
+from agent.core.search import FOLDING, Phrase, Search, words_of
 from agent.store.listing import MATCHES_TOLD, Match
 from agent.store.tables import search_words, segments
 
-_INSERT = "INSERT INTO search_words (session, seq, words) VALUES (:session, :seq, {words})"
+_WORDS = {"sqlite": ":words", "postgresql": "CAST(CAST(:words AS TEXT) AS tsvector)"}
 _INSERTS = {
-    "sqlite": text(_INSERT.format(words=":words")),
-    "postgresql": text(_INSERT.format(words="CAST(CAST(:words AS TEXT) AS tsvector)")),
+    dialect: text(
+        f"INSERT INTO search_words (session, seq, words, folding) VALUES (:session, :seq, {words}, {FOLDING})"
+    )
+    for dialect, words in _WORDS.items()
 }
+_UPDATES = {
+    dialect: text(
+        f"UPDATE search_words SET words = {words}, folding = {FOLDING}"
+        f" WHERE session = :session AND seq = :seq AND folding < {FOLDING}"
+    )
+    for dialect, words in _WORDS.items()
+}
+REINDEXED = 500
+"""Segments that are indexed anew in one transaction, for which writers have to wait."""
 
 _HITS = {
     "sqlite": "SELECT search_words.session, search_words.seq FROM search_index"
@@ -58,6 +69,25 @@ async def add_words(db: AsyncConnection, said: Sequence[Mapping[str, Any]]) -> N
             for row in said
         ],
     )
+
+
+async def indexed_by_older_rules(db: AsyncConnection) -> list[dict[str, Any]]:
+    """Some segments that a program with older rules has indexed, as their rows should be."""
+    here = and_(segments.c.session == search_words.c.session, segments.c.seq == search_words.c.seq)
+    found = await db.execute(
+        select(segments.c.session, segments.c.seq, segments.c.text)
+        .join(search_words, here)
+        .where(search_words.c.folding < FOLDING)
+        .order_by(search_words.c.folding, search_words.c.id)
+        .limit(REINDEXED)
+    )
+    dialect = db.dialect.name
+    return [{"session": row.session, "seq": row.seq, "words": indexed(dialect, row.text)} for row in found]
+
+
+async def index_anew(db: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Put the words of `indexed_by_older_rules` in their places; what was erased meanwhile has none."""
+    await db.execute(_UPDATES[db.dialect.name], rows)
 
 
 async def forget_words(db: AsyncConnection) -> bool:

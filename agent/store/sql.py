@@ -75,6 +75,14 @@ class SqlStore:
                     await self._open_faster()
             self._ready = True
 
+    async def index_anew(self) -> bool:
+        """See `Reader.index_anew`."""
+        rows = await self._run(search_queries.indexed_by_older_rules)
+        if rows:
+            # in a transaction of its own: SQLite turns no reader into a writer while others write
+            await self._run(search_queries.index_anew, rows)
+        return not rows
+
     async def _open_faster(self) -> None:
         """Let statements be prepared, unless a pooler forbids it."""
         if await is_direct(self.database.engine):

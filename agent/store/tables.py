@@ -145,8 +145,10 @@ search_words = Table(
         nullable=False,
         comment="of the segment, cut and folded",
     ),
+    Column("folding", BigInteger, nullable=False, server_default="1", comment="rules by which they are"),
     ForeignKeyConstraint(["session", "seq"], ["segments.session", "segments.seq"], ondelete="CASCADE"),
     Index(None, "session", "seq", unique=True),
+    Index(None, "folding"),
 )
 
 windows = _detail(

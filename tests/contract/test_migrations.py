@@ -172,6 +172,7 @@ async def test_the_command_says_what_is_lost_and_asks(url: str) -> None:
         assert await migrations.read_version(store.database.engine) == migrations.HEAD
         done = run_downgrade(url, "0004", answer="y\n")
         assert await migrations.read_version(store.database.engine) == "0004"
+    assert "undoes 0009: Nothing is lost; the program of before finds" in done.stdout
     assert "undoes 0008: Nothing of a record is lost" in done.stdout
     assert "undoes 0007: Nothing goes; but PostgreSQL samples what is said again" in done.stdout
     assert "undoes 0006: Whoever comes back" in done.stdout

@@ -385,3 +385,72 @@ def _migrate(connection: Connection, direction: str, revision: str) -> None:
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
     config.attributes["connection"] = connection
     getattr(command, direction)(config, revision)
+
+
+SAID_AND_SOUGHT = [
+    ("Işık var", "işık"),
+    ("Işık var", "ışık"),
+    ("Işık var", "ISIK"),
+    ("DİYARBAKIR'da", "diyarbakır"),
+    ("Diyarbakır", "DİYARBAKIR"),
+    ("Đà Nẵng", "da nang"),
+    ("Łódź", "lodz"),
+    ("Lodz", "ŁÓDŹ"),
+    ("Gdańsk, źdźbło", "zdzblo"),
+    ("Ħal Għaxaq", "hal ghaxaq"),
+    ("Søren Kierkegård", "soren kierkegard"),
+    ("Æsir und Œuvre", "aesir oeuvre"),
+    ("Қазақстан", "казакстан"),
+    ("Ґанок, ӣ", "ганок и"),
+]
+"""What somebody said, and how somebody else types it."""
+
+
+async def test_letters_of_other_keyboards_are_found(store: Store) -> None:
+    """Strokes, hooks, dots and the dotless i make no difference, in the index and in what is sought."""
+    for number, (said, sought) in enumerate(SAID_AND_SOUGHT):
+        session = await make(store, number, said, "something else")
+        for typed in (sought, said):
+            assert session in await names(store, limit=100, search=parse_search(typed)), typed
+
+
+async def test_what_an_older_program_indexed_is_indexed_anew(url: str) -> None:
+    """All of it, in steps; also what it adds during a roll-out, with the words as it folded them."""
+    store = SqlStore(url)
+    try:
+        for number in range(3):
+            await make(store, number, *["Łódź"] * 300)
+        assert await store.index_anew() is True
+        old = indexed_before(store.database.engine.dialect.name)
+        async with store.database.engine.begin() as connection:
+            await connection.execute(text(f"UPDATE search_words SET words = {old}, folding = 1"))
+        assert await names(store, search=parse_search("Łódź")) == []
+        assert await store.index_anew() is False
+        while not await store.index_anew():
+            pass
+        assert len(await names(store, search=parse_search("lodz"))) == 3
+        assert len(await names(store, search=parse_search("łodz"))) == 3
+    finally:
+        await store.aclose()
+
+
+def indexed_before(dialect: str) -> str:
+    """What the rules of before made of Łódź, as SQL."""
+    return "'łodz'" if dialect == "sqlite" else "CAST('''łodz''\\:1' AS tsvector)"
+
+
+async def test_an_older_program_adds_words_to_newer_tables(url: str) -> None:
+    """It does not know of `folding`: its rows are those of the first rules."""
+    store = SqlStore(url)
+    try:
+        await make(store, 1, "Łódź")
+        async with store.database.engine.begin() as connection:
+            await connection.execute(text("DELETE FROM search_words"))
+            old = indexed_before(connection.dialect.name)
+            await connection.execute(
+                text(f"INSERT INTO search_words (session, seq, words) VALUES ('RM_01', 1, {old})")
+            )
+        assert await store.index_anew() is False
+        assert await names(store, search=parse_search("lodz")) == ["RM_01"]
+    finally:
+        await store.aclose()
