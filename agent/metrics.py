@@ -18,6 +18,13 @@ WAITING = Gauge(
     "transcriber_items_waiting", "Items of the record that are not stored yet.", multiprocess_mode="livesum"
 )
 HEARD = Counter("transcriber_audio_heard_seconds", "Audio received from participants.")
+CONCEALED = Counter(
+    "transcriber_audio_concealed_seconds",
+    "Audio made up by the receiver because packets did not arrive in time.",
+)
+DAMAGED = Gauge(
+    "transcriber_tracks_damaged", "Tracks whose audio is damaged for seconds.", multiprocess_mode="livesum"
+)
 SENT = Counter("transcriber_audio_sent_seconds", "Audio sent to the recognizer: what it bills.")
 ANSWER = Histogram(
     "transcriber_answer_seconds",

@@ -84,9 +84,13 @@ class TrackTask:
         recognizer: Recognizer,
         clock: RoomClock,
         emit: Callable[[Segment | Gap | Status], None],
+        judged: Callable[[int, int, float], None] = lambda _first, _last, _probability: None,
         unheard_since: float | None = None,
     ) -> None:
-        """`unheard_since`: room time from which nobody has heard the track, up to its first frame here."""
+        """
+        `judged` gets each frame (its first sample, the first after it) and the probability that it is speech.
+        `unheard_since`: room time from which nobody has heard the track, up to its first frame here.
+        """
         self.machine = machine
         self._unheard_since = unheard_since
         self._muted = False
@@ -100,6 +104,7 @@ class TrackTask:
         self._recognizer = recognizer
         self._clock = clock
         self._emit = emit
+        self._judged = judged
         self._group = asyncio.TaskGroup()
         self._session: RecognizerSession | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -154,7 +159,9 @@ class TrackTask:
                 HEARD.inc(len(pcm) / 2 / SAMPLE_RATE)
                 probabilities, level = self._detector.feed(pcm)
                 self._heard_at = self._clock.now()
+                first = self.machine.timeline.heard
                 self._carry_out(self.machine.heard(pcm, level, probabilities, self._heard_at))
+                self._judged(first, self.machine.timeline.heard, max(probabilities, default=0.0))
         finally:
             await self._audio.aclose()
         self._gone.set()

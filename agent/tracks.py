@@ -14,14 +14,15 @@ from typing import Protocol
 from livekit import rtc
 
 from agent.clock import RoomClock
+from agent.core.concealment import Concealment
 from agent.core.consent import OptOuts
 from agent.core.model import Gap, Reason, Segment, Speaker, State, Status
 from agent.core.outage import Outage
-from agent.core.reception import Arrivals, Reception
+from agent.core.reception import Arrivals, Damage, Reception
 from agent.core.statuses import Statuses
 from agent.core.succession import Mark
 from agent.core.track import TrackMachine
-from agent.metrics import TRACKS
+from agent.metrics import CONCEALED, DAMAGED, TRACKS
 from agent.rtc.events import TrackStarted
 from agent.rtc.silero import SileroModel
 from agent.settings import Settings
@@ -65,8 +66,11 @@ class _Track:
     speaker: Speaker
     is_muted: bool
     reception: Reception
+    concealment: Concealment
     told_stalled: bool = False
     """Readers know that nothing is received."""
+    told_damaged: bool = False
+    """Readers know that its audio is damaged."""
     received_until: float = float("inf")
     """Room time up to which it was certainly received, once it is over: its last moment may be made up."""
 
@@ -89,12 +93,17 @@ class _Track:
         timeline = self.task.machine.timeline
         return min(timeline.end_time(timeline.heard), self.received_until)
 
-    def received_no_more(self, now: float) -> tuple[float, float] | None:
+    def mark(self) -> Mark:
+        """How far it has come; what is damaged and not settled yet lies behind the mark."""
+        mark, since = self.task.mark(), self.concealment.since
+        return mark if since is None else replace(mark, until=min(mark.until, since))
+
+    def received_no_more(self, now: float) -> list[Damage]:
         """It is over at room time `now`. Returns the stall with which it ends, if it is one."""
         until = self.reception.received_until()
-        stall = self.reception.stop(now)
-        self.received_until = until if stall is None else stall[1]
-        return stall
+        stalls = self.reception.stop(now)
+        self.received_until = max([until, *(stall.end for stall in stalls if stall.seconds)])
+        return stalls
 
 
 @dataclass(slots=True)
@@ -164,7 +173,7 @@ class Tracks:
         """How far each track has come that is not over, or may come back after an outage."""
         missing = [Mark(hole.speaker, hole.track_sid, hole.since) for hole in self._outage.missing]
         missing += [Mark(one.speaker, sid, one.since) for sid, one in self._restarting.items()]
-        return (*missing, *(track.task.mark() for track in (*self._running.values(), *self._ending)))
+        return (*missing, *(track.mark() for track in (*self._running.values(), *self._ending)))
 
     def start(self, event: TrackStarted, speaker: Speaker, unheard_since: float | None = None) -> None:
         """Transcribe a track; the same track again changes nothing, a new object of it begins anew.
@@ -189,20 +198,24 @@ class Tracks:
             told=self._statuses.told(speaker),
         )
         audio = self._audio(event.track)
+        concealment = Concealment(machine.timeline)
         task = TrackTask(
             machine,
             audio=audio,
             detector=self._model.detector(),
             recognizer=self._recognizer,
             clock=self._clock,
-            emit=partial(self._take, machine),
+            emit=partial(self._take, machine, concealment),
+            judged=concealment.heard,
             unheard_since=unheard_since,
         )
         if event.muted:
             task.muted(True)
         runner = self._group.create_task(self._run(task, event), name=f"track {event.track_sid}")
         reception = Reception(self._clock.now(), MEDIA_DELAY_SECONDS)
-        self._running[event.track_sid] = _Track(task, runner, audio, event, speaker, event.muted, reception)
+        self._running[event.track_sid] = _Track(
+            task, runner, audio, event, speaker, event.muted, reception, concealment
+        )
         TRACKS.inc()
         log.info("track started", extra={"action": "track_started", "track_sid": event.track_sid})
 
@@ -237,6 +250,7 @@ class Tracks:
                 self._ended[track_sid] = self._clock.now()
             return
         self._not_received(track, track.received_no_more(self._clock.now()))
+        self._tell_damage(track, 0.0)
         track.task.gone(tail_seconds)
         if track.task.machine.timeline.heard and not track.is_muted:
             self._ended[track_sid] = track.heard_until
@@ -294,8 +308,11 @@ class Tracks:
 
     def tick(self) -> None:
         """Tell the gaps of those who are heard again, or will not be."""
-        for gap in self._outage.tick(self._clock.now(), list(self._running.values())):
+        now = self._clock.now()
+        for gap in self._outage.tick(now, list(self._running.values())):
             self._emit(gap)
+        for track in (*self._running.values(), *self._ending):
+            self._settle(track, track.task.machine.watermark(now))
 
     async def _watch(self) -> None:
         """Find out who is received and who is not, until the end."""
@@ -319,23 +336,42 @@ class Tracks:
             return  # it ended, or was muted or unmuted, meanwhile: these counters say nothing about now
         if arrivals is None or track.is_muted:
             return
-        now = self._clock.now()
-        self._not_received(track, track.reception.feed(arrivals, now))
+        self._not_received(track, reception.feed(arrivals, self._clock.now()))
+        CONCEALED.inc(reception.concealed)
         track.task.machine.timeline.lagging(track.reception.lag, RECEPTION_SECONDS)
 
-    def _not_received(self, track: _Track, span: tuple[float, float] | None) -> None:
-        if span is not None:
-            self._emit(self._explained(Gap(track.speaker, track.track_sid, *span, Reason.STALLED)))
+    def _not_received(self, track: _Track, damages: Iterable[Damage]) -> None:
+        for damage in damages:
+            gap = Gap(track.speaker, track.track_sid, damage.start, damage.end, damage.reason)
+            track.concealment.damaged(replace(damage, reason=self._explained(gap).reason))
         stalled = track.reception.stalled_for(self._clock.now()) >= STALL_TOLD_SECONDS
-        if stalled == track.told_stalled:
-            return
-        track.told_stalled = stalled
-        detail = "nothing is received from this participant"
-        status = Status(State.DEGRADED, Reason.STALLED, track.speaker, detail)
-        if not stalled:
-            status = Status(State.LISTENING, speaker=track.speaker)
-        if said := self._statuses.feed(("reception", track.track_sid), track.speaker, status):
+        if stalled != track.told_stalled:
+            track.told_stalled = stalled
+            detail = "nothing is received from this participant"
+            self._tell_fault(track, "reception", stalled, Reason.STALLED, detail)
+        self._tell_damage(track, track.reception.damaged_share())
+
+    def _tell_damage(self, track: _Track, share: float) -> None:
+        """Report lasting damage once, and its end; `share` of the audio is concealed."""
+        damaged = share > 0
+        if damaged != track.told_damaged:
+            track.told_damaged = damaged
+            DAMAGED.inc(1 if damaged else -1)
+            detail = f"audio damaged: {share:.0%} of it did not arrive and is concealed"
+            self._tell_fault(track, "damage", damaged, Reason.AUDIO_DAMAGED, detail)
+
+    def _tell_fault(self, track: _Track, kind: str, begins: bool, reason: Reason, detail: str) -> None:
+        """Report that a fault of the reception begins or is over."""
+        status = Status(State.LISTENING, speaker=track.speaker)
+        if begins:
+            status = Status(State.DEGRADED, reason, track.speaker, detail)
+        if said := self._statuses.feed((kind, track.track_sid), track.speaker, status):
             self._emit(said)
+
+    def _settle(self, track: _Track, until: float) -> None:
+        """Write the gaps of damage before `until` (room time), where all words are known."""
+        for start, end, reason in track.concealment.settle(until, self._clock.now()):
+            self._emit(Gap(track.speaker, track.track_sid, start, end, reason))
 
     def _explained(self, gap: Gap) -> Gap:
         return replace(gap, reason=Reason.CONNECTION_LOST) if self._outage.explains(gap) else gap
@@ -408,19 +444,31 @@ class Tracks:
     def _missing(self, speaker: Speaker, track_sid: str, since: float) -> None:
         """Nobody has heard a track since its task failed."""
         if (now := self._clock.now()) > since:
-            self._emit(Gap(speaker, track_sid, since, now, Reason.INTERNAL_ERROR))
+            gap = Gap(speaker, track_sid, since, now, Reason.INTERNAL_ERROR)
+            for track in (*self._running.values(), *self._ending):
+                if track.track_sid == track_sid:
+                    track.concealment.written(gap)
+            self._emit(gap)
 
-    def _take(self, machine: TrackMachine, item: Segment | Gap | Status) -> None:
+    def _take(self, machine: TrackMachine, concealment: Concealment, item: Segment | Gap | Status) -> None:
         """What a track says; how it is becomes how its speaker is."""
+        if isinstance(item, Gap) and item.reason is Reason.STALLED:
+            reason = self._explained(item).reason
+            concealment.damaged(Damage(item.start, item.end, item.end - item.start, reason))
+            return
         said = self._statuses.feed(machine, machine.speaker, item) if isinstance(item, Status) else item
-        if isinstance(said, Gap):
-            said = self._explained(said)
-        if said is not None:
-            self._emit(said)
+        if said is None:
+            return
+        if not isinstance(said, Status):
+            concealment.written(said)
+        self._emit(said)
 
     def _forget(self, task: TrackTask) -> bool:
         """Take a task that is over out of the lists; True when its track was still being received."""
         present = any(one.task is task for one in self._running.values())
+        for track in [one for one in (*self._running.values(), *self._ending) if one.task is task]:
+            self._tell_damage(track, 0.0)
+            self._settle(track, float("inf"))  # no word will be added
         if present:
             TRACKS.dec()
         self._running = {sid: one for sid, one in self._running.items() if one.task is not task}

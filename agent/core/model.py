@@ -54,6 +54,7 @@ class Reason(_Growing):
     UNACCEPTED_TERMS = "unaccepted_terms"
     OVERFLOW = "overflow"
     STALLED = "stalled"
+    AUDIO_DAMAGED = "audio_damaged"
     STORE_UNREACHABLE = "store_unreachable"
     TRANSCRIBER_LOST = "transcriber_lost"
     CONNECTION_LOST = "connection_lost"

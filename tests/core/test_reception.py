@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core.reception import Arrivals, Reception
+from agent.core.concealment import LEAST_GAP_SECONDS
+from agent.core.reception import SHARE_SECONDS, Arrivals, Damage, Reception
 
 PERIOD = 0.5
 PACKET = 0.02
@@ -23,14 +25,17 @@ def report(now: float, holes: Iterable[tuple[float, float]]) -> Arrivals:
     return Arrivals(len(came), concealed, now - came[-1] if came else now)
 
 
+def missing(damages: Iterable[Damage]) -> list[tuple[float, float]]:
+    """Where damage lies that is long enough to be a gap by itself."""
+    return [(one.start, one.end) for one in damages if one.seconds >= LEAST_GAP_SECONDS]
+
+
 def spans(holes: list[tuple[float, float]], until: float, reception: Reception) -> list[tuple[float, float]]:
     """What the reception tells of reports each half second, and of the end."""
-    told = [
-        reception.feed(report(number * PERIOD, holes), number * PERIOD)
-        for number in range(1, int(until / PERIOD) + 1)
-    ]
-    told.append(reception.stop(until))
-    return [one for one in told if one is not None]
+    told: list[Damage] = []
+    for number in range(1, int(until / PERIOD) + 1):
+        told += reception.feed(report(number * PERIOD, holes), number * PERIOD)
+    return missing([*told, *reception.stop(until)])
 
 
 def test_silence_that_arrives_is_no_gap() -> None:
@@ -60,10 +65,11 @@ def test_a_stall_that_never_ends_is_told_at_the_end() -> None:
     """A publisher that was killed: until its track is taken away."""
     reception = Reception(0.0)
     for number in range(1, 13):
-        assert reception.feed(report(number * PERIOD, [(2.1, 99.0)]), number * PERIOD) is None
+        assert reception.feed(report(number * PERIOD, [(2.1, 99.0)]), number * PERIOD) == []
     assert reception.stalled_for(6.0) == pytest.approx(3.9, abs=0.1)
-    assert reception.stop(6.2) == pytest.approx((2.1, 6.2), abs=0.1)
-    assert reception.stop(6.3) is None
+    [(begin, end)] = missing(reception.stop(6.2))
+    assert (begin, end) == pytest.approx((2.1, 6.2), abs=0.1)
+    assert reception.stop(6.3) == []
 
 
 def test_losses_here_and_there_are_no_gap() -> None:
@@ -77,7 +83,7 @@ def test_packets_that_are_rare_in_silence_are_no_gap() -> None:
     reception = Reception(0.0)
     for number in range(1, 40):
         now = number * PERIOD
-        assert reception.feed(Arrivals(number, 0.0, 0.4), now) is None
+        assert reception.feed(Arrivals(number, 0.0, 0.4), now) == []
     assert reception.stalled_for(20.0) == 0.0
 
 
@@ -88,15 +94,16 @@ def test_a_client_that_was_silent_and_is_gone() -> None:
         now = number * PERIOD
         age = max(now - 2.1, 0.0)
         reception.feed(Arrivals(5, max(age - 1.1, 0.0), age), now)
-    assert reception.stop(5.0) == pytest.approx((2.1, 5.0), abs=0.01)
+    [(begin, end)] = missing(reception.stop(5.0))
+    assert (begin, end) == pytest.approx((2.1, 5.0), abs=0.01)
 
 
 def test_a_receiver_that_counts_anew_is_no_stall() -> None:
     """After a reconnect the counters begin at zero."""
     reception = Reception(0.0)
     reception.feed(Arrivals(500, 3.0, 0.01), 10.0)
-    assert reception.feed(Arrivals(10, 0.0, 0.01), 10.5) is None
-    assert reception.feed(Arrivals(35, 0.0, 0.01), 11.0) is None
+    assert reception.feed(Arrivals(10, 0.0, 0.01), 10.5) == []
+    assert reception.feed(Arrivals(35, 0.0, 0.01), 11.0) == []
 
 
 @given(st.lists(st.tuples(st.floats(0.7, 5), st.floats(1.2, 5)), max_size=5))
@@ -122,17 +129,18 @@ def test_audio_that_waits_in_the_buffer_is_old() -> None:
     for number in range(4):
         made_up = 0.45 + number * PERIOD
         arrivals = Arrivals(125, made_up, made_up + 0.04, emitted_seconds=2.5, buffered_seconds=0.10)
-        assert reception.feed(arrivals, 11.0 + number * PERIOD) is None
+        assert reception.feed(arrivals, 11.0 + number * PERIOD) == []
     assert reception.lag == 0.0
-    stall = reception.feed(Arrivals(200, 2.05, 0.01, emitted_seconds=2.9, buffered_seconds=0.516), 13.0)
+    stalls = reception.feed(Arrivals(200, 2.05, 0.01, emitted_seconds=2.9, buffered_seconds=0.516), 13.0)
     assert reception.lag == pytest.approx(1.0)
-    assert stall == pytest.approx((10.51, 11.6))
+    [(begin, end)] = missing(stalls)
+    assert (begin, end) == pytest.approx((10.51, 11.6))
 
 
-def losses(*reports: tuple[int, int]) -> list[tuple[float, float]]:
+def losses(*reports: tuple[int, int]) -> list[Damage]:
     """What is told of (packets lost, times that audio was made up) so far, 20 ms each, every half second."""
     reception = Reception(9.5)
-    told = []
+    told: list[Damage] = []
     for number, (lost, concealments) in enumerate([(0, 0), *reports, reports[-1], reports[-1]]):
         arrivals = Arrivals(
             100 + 25 * number - lost,
@@ -141,40 +149,108 @@ def losses(*reports: tuple[int, int]) -> list[tuple[float, float]]:
             concealments=concealments,
             lost=lost,
         )
-        told.append(reception.feed(arrivals, 10.0 + number * PERIOD))
-    return [one for one in told if one]
+        told += reception.feed(arrivals, 10.0 + number * PERIOD)
+    return told
 
 
-@pytest.mark.parametrize("packets", [3, 5, 8])
-def test_a_short_hole_is_a_gap_when_packets_were_lost_in_it(packets: int) -> None:
-    """A resumed connection loses a sixth of a second, and a word with it."""
-    assert losses((packets, 1)) == [(10.0, 10.5)]
+@pytest.mark.parametrize("packets", [1, 3, 8])
+def test_a_short_hole_is_damage_somewhere_between_two_reports(packets: int) -> None:
+    """A resumed connection loses a sixth of a second: too short to be a gap where nobody spoke."""
+    [damage] = losses((packets, 1))
+    assert (damage.start, damage.end) == (10.0, 10.5)
+    assert damage.seconds == pytest.approx(0.02 * packets)
 
 
-@pytest.mark.parametrize(("lost", "concealments"), [(0, 3), (1, 3), (2, 1), (3, 2), (3, 3)])
-def test_packets_that_are_late_or_lost_one_by_one_are_no_gap(lost: int, concealments: int) -> None:
-    """Late packets are played late; what is around a lost one tells what was in it."""
-    assert losses((lost, concealments)) == []
-
-
-def test_many_packets_lost_one_by_one_are_a_gap() -> None:
-    """Nobody knows how near to each other they were."""
-    assert losses((4, 4)) == [(10.0, 10.5)]
-
-
-def test_packets_lost_on_end_at_a_report_are_a_gap_about_it() -> None:
-    """They are counted at once and made up for a moment later; and all is told only once."""
+def test_a_hole_is_no_longer_than_what_was_made_up_at_once() -> None:
+    """Packets lost one by one lie apart."""
+    [damage] = losses((5, 5))
+    assert damage.seconds == pytest.approx(0.1)
     reception = Reception(9.5)
-    told = []
-    for number, (lost, concealed) in enumerate([(0, 0.0), (3, 0.03), (3, 0.06), (3, 0.06)]):
-        arrivals = Arrivals(100 + 25 * number, concealed, 0.01, concealments=int(lost > 0), lost=lost)
-        told.append(reception.feed(arrivals, 10.0 + number * PERIOD))
-    assert told == [None, None, (10.25, 10.75), None]
+    reception.feed(Arrivals(100, 0.0, 0.01), 10.0)
+    [damage] = reception.feed(Arrivals(122, 0.4, 0.01, concealments=6, lost=3), 10.5)
+    assert damage.seconds == pytest.approx(0.4 - 5 * 0.02)
 
 
-def test_a_second_loss_is_told_from_the_first_on() -> None:
+def test_packets_that_were_lost_are_missing_even_if_little_was_made_up() -> None:
+    """A full buffer is stretched instead."""
+    reception = Reception(9.5)
+    reception.feed(Arrivals(100, 0.0, 0.01), 10.0)
+    [damage] = reception.feed(Arrivals(105, 0.1, 0.01, concealments=4, lost=20), 10.5)
+    assert damage.seconds == pytest.approx(0.4)
+
+
+def test_losses_before_a_stall_begins_are_damage_of_their_own() -> None:
+    """Packets were lost, came again, and then stayed away."""
+    reception = Reception(9.5)
+    reception.feed(Arrivals(100, 0.0, 0.01), 10.0)
+    [damage] = reception.feed(Arrivals(108, 0.2, 0.2, concealments=2, lost=8), 10.5)
+    assert (damage.start, damage.end) == (10.0, 10.5)
+    assert reception.received_until() == pytest.approx(10.3)
+
+
+def test_packets_that_are_only_late_miss_nothing() -> None:
+    """They are played late; still, a word may have been torn."""
+    [damage] = losses((0, 20))
+    assert damage.seconds == 0.0
+
+
+def test_losses_one_after_the_other_are_damage_each() -> None:
     """Half seconds with losses in each."""
-    assert losses((3, 1), (6, 2)) == [(10.0, 10.5), (10.5, 11.0)]
+    assert [(one.start, one.end) for one in losses((3, 1), (6, 2))] == [(10.0, 10.5), (10.5, 11.0)]
+
+
+def test_packets_known_to_be_lost_when_later_ones_come() -> None:
+    """The counter of lost packets moves a report after the concealment: a hole of 0.4 s all the same."""
+    reception = Reception(9.5)
+    reception.feed(Arrivals(100, 0.0, 0.01), 10.0)
+    assert reception.feed(Arrivals(105, 0.36, 0.40, concealments=1), 10.5) == []
+    stall, rest = reception.feed(Arrivals(125, 0.40, 0.01, concealments=1, lost=20), 11.0)
+    assert (stall.start, stall.end) == pytest.approx((10.1, 10.5))
+    assert stall.seconds == pytest.approx(0.4)
+    assert (rest.start, rest.end, rest.seconds) == (10.5, 11.0, 0.0)
+
+
+def shares(losses_per_report: Iterable[float], reception: Reception) -> list[float]:
+    """The share of damage after each report in which so many seconds were made up."""
+    told, concealed = [], 0.0
+    for number, seconds in enumerate(losses_per_report):
+        concealed += seconds
+        lost = round(concealed / 0.02)
+        arrivals = Arrivals(1000 * (number + 1), concealed, 0.01, concealments=number, lost=lost)
+        reception.feed(arrivals, number * PERIOD)
+        told.append(reception.damaged_share())
+    return told
+
+
+def test_lasting_damage_has_a_share_until_it_ends() -> None:
+    """A tenth of the audio for 20 s, then none: damaged within seconds, sound after as many."""
+    told = shares([0.0] * 20 + [0.05] * 40 + [0.0] * 40, Reception(0.0))
+    assert not any(told[:22])
+    assert all(told[32:60])
+    assert told[59] == pytest.approx(0.1, abs=0.005)
+    assert told[-1] == 0.0
+    assert sum(before == 0.0 < after for before, after in pairwise(told)) == 1
+
+
+def test_one_burst_is_no_lasting_damage() -> None:
+    """Half a second of it, and nothing more."""
+    assert not any(shares([0.0] * 20 + [0.3, 0.2] + [0.0] * 40, Reception(0.0)))
+
+
+def test_a_stall_is_no_lasting_damage() -> None:
+    """It has a status of its own."""
+    reception = Reception(0.0)
+    for number in range(1, 60):
+        reception.feed(report(number * PERIOD, [(5.0, 12.0)]), number * PERIOD)
+        assert reception.damaged_share() == 0.0
+
+
+@given(st.lists(st.floats(0, 0.5), min_size=30, max_size=80))
+def test_the_share_is_that_of_the_last_seconds(concealed: list[float]) -> None:
+    """Never above 1, and 0 once nothing was concealed for as long as it looks back."""
+    told = shares([*concealed, *[0.0] * (round(SHARE_SECONDS / PERIOD) + 2)], Reception(0.0))
+    assert all(0 <= share <= 1 for share in told)
+    assert told[-1] == 0.0
 
 
 def test_what_came_after_the_last_report_is_not_known_to_be_received() -> None:
@@ -183,9 +259,9 @@ def test_what_came_after_the_last_report_is_not_known_to_be_received() -> None:
     assert reception.received_until() == pytest.approx(0.95)
     reception.feed(Arrivals(25, 0.0, 0.01), 1.5)
     assert reception.received_until() == pytest.approx(1.44)
-    assert reception.feed(Arrivals(40, 0.16, 0.25), 2.0) is None
+    assert reception.feed(Arrivals(40, 0.16, 0.25), 2.0) == []
     assert reception.received_until() == pytest.approx(1.70)
-    assert reception.stop(2.1) is None
+    assert missing(reception.stop(2.1)) == []
 
 
 def test_audio_that_was_only_late_is_no_gap() -> None:
@@ -194,5 +270,5 @@ def test_audio_that_was_only_late_is_no_gap() -> None:
     reception.feed(Arrivals(100, 0.0, 0.01, emitted_seconds=2.0, buffered_seconds=0.08), 10.0)
     reception.feed(Arrivals(100, 0.46, 0.49, emitted_seconds=2.0, buffered_seconds=0.08), 10.5)
     late = Arrivals(150, 0.66, 0.01, emitted_seconds=2.3, buffered_seconds=0.08 + 0.3 * 0.7)
-    assert reception.feed(late, 11.0) is None
+    assert missing(reception.feed(late, 11.0)) == []
     assert reception.lag == pytest.approx(0.66)
