@@ -36,6 +36,7 @@ ACTIONS = frozenset(
         # recognizer
         "answer_unreadable",
         "recognizer_lost",
+        "recognizer_slow",
         "recognizer_slow_close",
         # sinks and store
         "sink_failed",

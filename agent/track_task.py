@@ -21,7 +21,7 @@ from agent.errors import RecognizerError
 from agent.metrics import ANSWER, HEARD, LOST_SESSIONS, SENT, SESSIONS
 from agent.rtc.silero import Detector
 from agent.settings import Settings
-from agent.stt.protocol import Final, Interim, Plain, Recognizer, RecognizerSession, SessionReady
+from agent.stt.protocol import Final, Interim, Left, Plain, Recognizer, RecognizerSession, SessionReady
 
 log = logging.getLogger(__name__)
 
@@ -227,6 +227,11 @@ class TrackTask:
     def _give_out(self, item: Segment | Gap | Status) -> None:
         if isinstance(item, Gap) or (isinstance(item, Segment) and item.final):
             self.written_until = max(self.written_until, item.end)
+        if isinstance(item, Status) and item.reason is Reason.RECOGNIZER_SLOW:
+            log.warning(
+                "recognizer link is slow",
+                extra={"action": "recognizer_slow", "track_sid": self.machine.track_sid},
+            )
         self._emit(item)
 
     def _open(self, number: int) -> None:
@@ -275,9 +280,11 @@ class TrackTask:
             async for event in session.events():
                 now = self._clock.now()
                 match event:
-                    case SessionReady():
+                    case SessionReady(tells_left):
                         limit.reschedule(None)
-                        self._carry_out(self.machine.opened(number, now))
+                        self._carry_out(self.machine.opened(number, now, tells_left=tells_left))
+                    case Left(samples, commits):
+                        self._carry_out(self.machine.left(number, samples, commits, now))
                     case Interim(text):
                         self._carry_out(self.machine.interim(number, text))
                     case Plain(text):

@@ -4,6 +4,7 @@
         proxy.cut()                                 # every connection breaks now
         proxy.refuse()                              # and none is let in
         proxy.accept()                              # until now
+        proxy.limit(220_000)                        # bits per second, of all that clients send
 
 Signalling and HTTP go through it, media (UDP) do not.
 """
@@ -11,10 +12,13 @@ Signalling and HTTP go through it, media (UDP) do not.
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Self
 
 CHUNK_BYTES = 65_536
 CONNECT_SECONDS = 5.0
+BUFFER_BYTES = 8_192
+"""Of each client's receive buffer and of each read: what the proxy holds must not look like what has left."""
 
 
 class TcpProxy:
@@ -25,6 +29,9 @@ class TcpProxy:
         self._server: asyncio.Server | None = None
         self._ends: set[asyncio.StreamWriter] = set()
         self._refusing = False
+        self._bytes_per_second = float("inf")
+        self._free_at = 0.0
+        """Loop time at which the limited link is free for more."""
         self.connections = 0
         """Connections that were let in so far."""
 
@@ -54,8 +61,16 @@ class TcpProxy:
         """Take back `refuse`."""
         self._refusing = False
 
+    def limit(self, bits_per_second: float) -> None:
+        """Carry no more than this from all clients together; the rest waits on their side."""
+        self._bytes_per_second = bits_per_second / 8
+        self._free_at = asyncio.get_running_loop().time()
+
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._forward, "127.0.0.1", 0)
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+        listener.bind(("127.0.0.1", 0))
+        self._server = await asyncio.start_server(self._forward, sock=listener, limit=BUFFER_BYTES)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -81,19 +96,29 @@ class TcpProxy:
         self._ends |= ends
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._pump(reader, far_writer), name="proxy there")
+                group.create_task(self._pump(reader, far_writer, limited=True), name="proxy there")
                 group.create_task(self._pump(far_reader, writer), name="proxy back")
         finally:
             self._ends -= ends
             for end in ends:
                 end.transport.abort()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, limited: bool = False
+    ) -> None:
         try:
             while data := await reader.read(CHUNK_BYTES):
+                if limited:
+                    await self._take_turn(len(data))
                 writer.write(data)
                 await writer.drain()
         except ConnectionError:
             pass
         finally:
             writer.close()
+
+    async def _take_turn(self, size: int) -> None:
+        """Wait until the limited link has carried what came before, and so many bytes more."""
+        now = asyncio.get_running_loop().time()
+        self._free_at = max(self._free_at, now) + size / self._bytes_per_second
+        await asyncio.sleep(self._free_at - now)

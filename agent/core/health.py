@@ -20,6 +20,7 @@ class Health:
         self._speaker = speaker
         self._trouble: Status | None = None
         self._told = told
+        self._slow: Status | None = None
         self._due = 0.0
         self._opening_since: float | None = None
 
@@ -50,10 +51,33 @@ class Health:
     def answered(self) -> Status | None:
         """An answer came. Returns the status that takes a fault back, if one was told."""
         self._trouble = None
-        if self._told is None:
+        return self._correct()
+
+    def link_is_slow(self) -> Status | None:
+        """The session's link is slower than speech. Returns the status that says so, unless readers know."""
+        self._slow = Status(
+            State.DEGRADED, Reason.RECOGNIZER_SLOW, self._speaker, "the link to the recognizer is slow"
+        )
+        return self._correct() if self._trouble is None else None
+
+    def link_caught_up(self) -> Status | None:
+        """Nothing waits for the link any more. Returns the status that takes `link_is_slow` back, if any."""
+        if self._slow is None:
             return None
-        self._told = None
-        return Status(State.LISTENING, speaker=self._speaker)
+        self._slow = None
+        return self._correct() if self._trouble is None else None
+
+    @property
+    def slow(self) -> bool:
+        """True from `link_is_slow` to `link_caught_up`."""
+        return self._slow is not None
+
+    def _correct(self) -> Status | None:
+        """There is no fault, but perhaps a slow link: the status that says so, unless readers know."""
+        told, self._told = self._told, self._slow
+        if self._slow is not None:
+            return None if told == self._slow else self._slow
+        return None if told is None else Status(State.LISTENING, speaker=self._speaker)
 
     def due(self) -> float | None:
         """Room time at which there is a fault to tell; None when there is none, or it is known."""
@@ -73,4 +97,5 @@ class Health:
 
     def reason(self, otherwise: Reason) -> Reason:
         """Why audio is given up now: the fault there is, or `otherwise`."""
-        return self._trouble.reason if self._trouble and self._trouble.reason else otherwise
+        known = self._trouble or self._slow
+        return known.reason if known and known.reason else otherwise

@@ -60,6 +60,8 @@ class Ledger:
         self._open: deque[Utterance] = deque()
         self._replies = Replies()
         self._position = 0
+        self._commits = 0
+        self._tells_left = False
         self._furthest = 0
         self.open_samples = 0
         """Samples of speech that are neither answered nor a gap."""
@@ -97,10 +99,15 @@ class Ledger:
             self._open[-1].committed = True
 
     def overflow(self) -> list[Utterance]:
-        """The oldest utterances beyond the limit; the caller gives them up."""
+        """The oldest utterances beyond the limit; the caller gives them up.
+
+        What was begun on the session comes last: it is paid for, and its answer may be near.
+        """
         excess = self.open_samples - self._limit_seconds * SAMPLE_RATE
         beyond: list[Utterance] = []
-        for utterance in self._open:
+        if excess <= 0:
+            return beyond
+        for utterance in sorted(self._open, key=lambda one: one.position is not None):
             if excess <= 0:
                 break
             beyond.append(utterance)
@@ -127,12 +134,21 @@ class Ledger:
 
     # ---- sending
 
-    def begin_session(self) -> None:
-        """A new recognizer session: all that is unanswered will be sent again, from its start."""
+    @property
+    def handed(self) -> tuple[int, int]:
+        """Samples and commits handed over on the session so far."""
+        return self._position, self._commits
+
+    def begin_session(self, *, tells_left: bool = False) -> None:
+        """A new recognizer session: all that is unanswered will be sent again, from its start.
+
+        `tells_left`: `left` will be called as commits leave this host; else they are taken to leave at once.
+        """
         self._replies = Replies()
-        self._position = 0
+        self._position = self._commits = 0
+        self._tells_left = tells_left
         oldest = self.oldest
-        if oldest is not None and oldest.commit_sent_at is not None:
+        if oldest is not None and oldest.commit_left_at is not None:
             oldest.tries += 1  # answers come in order, so the younger ones had no chance
         for utterance in self._open:
             utterance.rewind()
@@ -170,11 +186,26 @@ class Ledger:
                 self._position += missing
                 self.sent += missing
                 sends.append(Send(bytes(2 * missing)))
-            utterance.commit_sent(now)
+            self._commit_sent(utterance, now)
             sends.append(SendCommit())
             commits += 1
             samples += utterance.samples
         return sends
+
+    def _commit_sent(self, utterance: Utterance, now: float) -> None:
+        utterance.commit_sent(now)
+        self._commits += 1
+        utterance.commit_number = self._commits
+        if not self._tells_left:
+            utterance.commit_left_at = now
+
+    def left(self, commits: int, now: float) -> None:
+        """So many commits of the session have left this host."""
+        for utterance in self._open:
+            if utterance.commit_sent_at is None:
+                break
+            if utterance.commit_left_at is None and utterance.commit_number <= commits:
+                utterance.commit_left_at = now
 
     def has_unsent(self) -> bool:
         """True while audio or a commit waits to be sent on this session."""

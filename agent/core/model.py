@@ -48,6 +48,7 @@ class Reason(_Growing):
 
     RECOGNIZER_UNREACHABLE = "recognizer_unreachable"
     RECOGNIZER_ERROR = "recognizer_error"
+    RECOGNIZER_SLOW = "recognizer_slow"
     RATE_LIMITED = "rate_limited"
     QUOTA_EXCEEDED = "quota_exceeded"
     AUTH_ERROR = "auth_error"

@@ -23,6 +23,7 @@ from agent.core.link import Link, LinkEvent, LinkState
 from agent.core.model import SAMPLE_RATE, Accounting, Gap, Reason, Segment, Speaker, Status
 from agent.core.mute import Mute
 from agent.core.timeline import Timeline
+from agent.core.transit import Transit
 from agent.core.upkeep import Upkeep
 
 NO_FRAMES_SECONDS = 1.0
@@ -78,6 +79,7 @@ class TrackMachine:
         self._silence = 0
         self._health = Health(speaker, told)
         self._upkeep = Upkeep(settings.idle_seconds, settings.answer_timeout, settings.session_seconds)
+        self._transit = Transit()
         self._last_heard_at: float | None = None
         self._watermark = 0.0
         self._mute = Mute()
@@ -132,14 +134,23 @@ class TrackMachine:
 
     # ---- what happens on the recognizer's side
 
-    def opened(self, number: int, now: float) -> list[Command]:
-        """The session is open: send what waits."""
+    def opened(self, number: int, now: float, *, tells_left: bool = False) -> list[Command]:
+        """The session is open: send what waits. `tells_left`: `left` will be called for it."""
         if self._stale(number):
             return []
         self._link.feed(LinkEvent.OPENED)
         self._upkeep.opened(now)
         self._health.opening_over()
-        self._ledger.begin_session()
+        self._ledger.begin_session(tells_left=tells_left)
+        self._transit.begin(tells_left=tells_left)
+        return self.tick(now)
+
+    def left(self, number: int, samples: int, commits: int, now: float) -> list[Command]:
+        """So many samples and commits of the session have left this host so far."""
+        if self._stale(number):
+            return []
+        self._transit.left(samples, commits, now)
+        self._ledger.left(commits, now)
         return self.tick(now)
 
     def failed(
@@ -158,10 +169,11 @@ class TrackMachine:
         if reason is Reason.RATE_LIMITED:
             self._upkeep.refused_pace()
         self._upkeep.closed()
+        self._transit.end()
         if self._ledger.oldest is None:
             self._health.opening_over()
             self._link.feed(LinkEvent.UNUSED)  # an idle session was closed on us: no harm done
-            return []
+            return _emit(self._health.link_caught_up())
         if self._link.state is LinkState.OPEN:
             self._reconnects += 1
         self._link.failed(now, retryable=retryable, retry_after_seconds=retry_after_seconds)
@@ -217,6 +229,8 @@ class TrackMachine:
             self._upkeep.answer_due_at(oldest),
             self._upkeep.idle_at(oldest),
             self._upkeep.renew_at(owes=self._ledger.owes),
+            self._transit.stalled_at(self._settings.answer_timeout),
+            self._slow_at(),
             self._status_at(),
         ]
         return min((at for at in due if at is not None), default=None)
@@ -292,8 +306,10 @@ class TrackMachine:
         portion = self._upkeep.portion(now)
         if not portion:
             return []
+        portion = min(portion, self._transit.room())
         before = self._ledger.sent
         sends = self._ledger.next_sends(portion, now, begin=not self._upkeep.is_old(now))
+        self._transit.handed(*self._ledger.handed, now)
         self._upkeep.sent(self._ledger.sent - before, now, behind=self._ledger.has_unsent())
         return [Commit() if isinstance(one, SendCommit) else SendAudio(one.pcm) for one in sends]
 
@@ -318,12 +334,27 @@ class TrackMachine:
         if _is_due(self._upkeep.renew_at(owes=self._ledger.owes), now):
             return self._close_link() + self._tick_link(now)
         if _is_due(self._upkeep.answer_due_at(oldest), now):
-            number = self._link.number
-            failed = self.failed(
-                number, Reason.RECOGNIZER_ERROR, now, detail="the recognizer did not answer in time"
-            )
-            return [CloseSession(number), *failed]
-        return self._send(now) if _is_due(self._upkeep.sends_at, now) else []
+            return self._lose(Reason.RECOGNIZER_ERROR, "the recognizer did not answer in time", now)
+        if _is_due(self._transit.stalled_at(self._settings.answer_timeout), now):
+            return self._lose(Reason.RECOGNIZER_UNREACHABLE, "no audio leaves the connection", now)
+        commands = self._send(now) if _is_due(self._upkeep.sends_at, now) else []
+        return commands + self._look_at_link(now)
+
+    def _lose(self, reason: Reason, detail: str, now: float) -> list[Command]:
+        """Leave the open session for a new one."""
+        number = self._link.number
+        return [CloseSession(number), *self.failed(number, reason, now, detail=detail)]
+
+    def _look_at_link(self, now: float) -> list[Command]:
+        """Say that the session's link is slow, or that it has caught up."""
+        if _is_due(self._slow_at(), now):
+            return _emit(self._health.link_is_slow())
+        if self._health.slow and self._transit.caught_up(now) and not self._ledger.has_unsent():
+            return _emit(self._health.link_caught_up())
+        return []
+
+    def _slow_at(self) -> float | None:
+        return None if self._health.slow else self._transit.slow_at()
 
     def _status_at(self) -> float | None:
         """When a fault is to be told. An open session may have mended it, unless its answer stays away."""
@@ -331,9 +362,9 @@ class TrackMachine:
         if due is None or self._link.state is not LinkState.OPEN:
             return due
         oldest = self._ledger.oldest
-        if oldest is None or oldest.commit_sent_at is None:
+        if oldest is None or oldest.commit_left_at is None:
             return None
-        return max(due, oldest.commit_sent_at + TROUBLE_SECONDS)
+        return max(due, oldest.commit_left_at + TROUBLE_SECONDS)
 
     def _settled_until(self, now: float) -> float:
         oldest = self._ledger.oldest
@@ -367,12 +398,14 @@ class TrackMachine:
 
     def _close_link(self) -> list[Command]:
         self._upkeep.closed()
+        self._transit.end()
         self._health.opening_over()
         if self._link.state is LinkState.CLOSED:
             return []
         was_waiting = self._link.state is LinkState.WAITING
         self._link.feed(LinkEvent.UNUSED)
-        return [] if was_waiting else [CloseSession(self._link.number)]
+        caught_up = [] if self.pending else _emit(self._health.link_caught_up())
+        return caught_up if was_waiting else [CloseSession(self._link.number), *caught_up]
 
     def _stale(self, number: int) -> bool:
         return number != self._link.number or self._link.state not in (LinkState.OPENING, LinkState.OPEN)

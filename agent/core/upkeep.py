@@ -105,9 +105,10 @@ class Upkeep:
     def answer_due_at(self, oldest: Utterance | None) -> float | None:
         """When the session is taken as lost: answers come in order, so the oldest is awaited.
 
+        The wait begins when its commit has left: nothing can be answered that is still on its way out.
         One that was left unanswered before may only be slow: it is given more time.
         """
-        if self._opened_at is None or oldest is None or oldest.commit_sent_at is None:
+        if self._opened_at is None or oldest is None or oldest.commit_left_at is None:
             return None
         wait = self._answer_timeout * min(1 + oldest.tries, LONGEST_WAIT)
-        return max(oldest.commit_sent_at, self._oldest_since) + wait
+        return max(oldest.commit_left_at, self._oldest_since) + wait

@@ -38,6 +38,10 @@ class Utterance:
     sent_frames: int = 0
     commit_sent_at: float | None = None
     """Room time of the commit on this session."""
+    commit_number: int = 0
+    """Of the commits on this session, from 1."""
+    commit_left_at: float | None = None
+    """Room time at which that commit had left this host: from then on an answer can be expected."""
 
     @property
     def end(self) -> int:
@@ -46,7 +50,7 @@ class Utterance:
 
     def rewind(self) -> None:
         """A new session: nothing of it was sent."""
-        self.position = self.commit_sent_at = None
+        self.position = self.commit_sent_at = self.commit_left_at = None
         self.sent_frames = 0
 
     def begin_again(self) -> None:

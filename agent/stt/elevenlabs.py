@@ -2,8 +2,9 @@
 
 The plugin connects, authenticates, sends and keeps alive. Its reading of the answers is replaced: it drops
 most error types, empty answers, and finals whose copy with times never comes. Its retries are off: they lose
-the audio of the broken connection, which our ledger sends again. What of the plugin is relied upon
-(`_process_stream_event`, `_event_ch`) is held by tests/contract/test_elevenlabs_plugin.py.
+the audio of the broken connection, which our ledger sends again. Its WebSocket reports what has left
+(`outgoing`). What of the plugin is relied upon
+(`_process_stream_event`, `_event_ch`, `_connect_ws`) is held by tests/contract/test_elevenlabs_plugin.py.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from agent.core.backoff import read_retry_after
 from agent.core.ledger import Answer, Token
 from agent.core.model import SAMPLE_RATE, Reason
 from agent.errors import RecognizerError
-from agent.stt.protocol import Final, Interim, Plain, RecognizerEvent, SessionReady
+from agent.stt.outgoing import ReportingSocket, send_buffered_socket
+from agent.stt.protocol import Final, Interim, Left, Plain, RecognizerEvent, SessionReady
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +76,10 @@ class ElevenLabsRecognizer:
 
     def __init__(self, options: ElevenLabsOptions) -> None:
         """Must be made inside a running event loop."""
-        self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, socket_factory=send_buffered_socket),
+            ws_response_class=ReportingSocket,
+        )
         self._plugin = _Plugin(
             api_key=options.api_key,
             base_url=options.base_url.rstrip("/"),
@@ -154,6 +159,16 @@ class _Stream(elevenlabs.SpeechStream):
     def over(self) -> bool:
         return self._task.done() or self._input_ch.closed
 
+    async def _connect_ws(self) -> aiohttp.ClientWebSocketResponse:
+        connection = await super()._connect_ws()
+        assert isinstance(connection, ReportingSocket)
+        connection.report_to(self._report)
+        return connection
+
+    def _report(self, samples: int, commits: int) -> None:
+        if not self._event_ch.closed:
+            self._event_ch.send_nowait(_Heard(Left(samples, commits)))
+
     def _process_stream_event(self, data: dict[str, Any]) -> None:
         said = read_message(data)
         if said is not None:
@@ -186,7 +201,7 @@ def read_message(data: object) -> RecognizerEvent | None:
     text = data.get("text") if isinstance(data, dict) else None
     match kind, text:
         case "session_started", _:
-            return SessionReady()
+            return SessionReady(tells_left=True)
         case "partial_transcript", str():
             return Interim(text)
         case "committed_transcript", str():

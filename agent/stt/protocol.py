@@ -13,6 +13,19 @@ from agent.core.ledger import Answer
 class SessionReady:
     """The recognizer accepted the session; audio may be sent."""
 
+    tells_left: bool = False
+    """True when `Left` will report what has left this host; otherwise that is taken to be at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """So much of what was given to the session has left this host by now."""
+
+    samples: int
+    """Since the session began."""
+    commits: int
+    """Since the session began."""
+
 
 @dataclass(frozen=True, slots=True)
 class Interim:
@@ -35,7 +48,7 @@ class Final:
     answer: Answer
 
 
-RecognizerEvent = SessionReady | Interim | Plain | Final
+RecognizerEvent = SessionReady | Left | Interim | Plain | Final
 
 
 class RecognizerSession(Protocol):

@@ -41,10 +41,12 @@ async def recognizer(server: RecognizerServer) -> AsyncIterator[ElevenLabsRecogn
 
 
 def test_plugin_has_what_we_override() -> None:
-    """The plugin still reads each message in `_process_stream_event(data)` and offers `_event_ch`."""
+    """The plugin still has `_process_stream_event(data)`, `_connect_ws()` and `_event_ch`."""
     parameters = list(inspect.signature(elevenlabs.SpeechStream._process_stream_event).parameters)
     assert parameters == ["self", "data"]
     assert "self._process_stream_event(parsed)" in inspect.getsource(elevenlabs.SpeechStream._run)
+    assert "ws = await self._connect_ws()" in inspect.getsource(elevenlabs.SpeechStream._run)
+    assert list(inspect.signature(elevenlabs.SpeechStream._connect_ws).parameters) == ["self"]
     assert "except APIError" in inspect.getsource(elevenlabs.SpeechStream._run)
 
 

@@ -63,6 +63,10 @@ class Plot:
     refusals: Sequence[Refusal] = ()
     dead: tuple[float, float] | None = None
     """A time in which commits are not answered."""
+    link_speed: float | None = None
+    """Speed of the link to the service, times real time; None: no limit, and nothing is reported."""
+    link_stalls: Sequence[tuple[float, float]] = ()
+    """Stretches in which nothing gets through the link."""
     session_limit: float = float("inf")
     """Seconds after which the service ends a session."""
     most_ahead: float = float("inf")
@@ -100,7 +104,8 @@ class Stage:
         self._lengths = {word.number: word.samples for word in plot.words}
         self._events: list[tuple[float, int, Callable[[], list[Command]]]] = []
         self._order = count()
-        self._answer_at = 0.0
+        self._answer_at = self._link_free_at = 0.0
+        self._carried_samples = self._carried_commits = 0
         self._used_at = self._ready_at = BEGIN
         self._said = ""
         """The last text that the service told without being asked."""
@@ -188,7 +193,8 @@ class Stage:
         self._answer_at = self._used_at = self._ready_at = self.now
         if self.plot.session_limit < float("inf"):
             self._at(self.now + self.plot.session_limit, lambda: self._end(number, Reason.RECOGNIZER_ERROR))
-        return self.machine.opened(number, self.now)
+        self._link_free_at, self._carried_samples, self._carried_commits = self.now, 0, 0
+        return self.machine.opened(number, self.now, tells_left=self.plot.link_speed is not None)
 
     def _drop(self) -> list[Command]:
         return self._end(self._number, Reason.RECOGNIZER_UNREACHABLE)
@@ -202,6 +208,28 @@ class Stage:
 
     def _close(self) -> None:
         self.session, self._number, self._is_open = None, 0, False
+
+    def _carry(self, samples: int, arrives: Callable[[], object]) -> None:
+        """Samples, or a commit (0), go over the link to the service."""
+        assert self._is_open, "audio is sent to no session"
+        if self.plot.link_speed is None:
+            arrives()
+            return
+        number = self._number
+        at = max(self.now, self._link_free_at) + samples / SAMPLE_RATE / self.plot.link_speed
+        self._link_free_at = next(
+            (BEGIN + end for start, end in self.plot.link_stalls if start <= at - BEGIN < end), at
+        )
+
+        def arrive() -> list[Command]:
+            if not self._is_open or number != self._number:
+                return []
+            arrives()
+            self._carried_samples += samples
+            self._carried_commits += samples == 0
+            return self.machine.left(number, self._carried_samples, self._carried_commits, self.now)
+
+        self._at(self._link_free_at, arrive)
 
     def _commit(self) -> None:
         assert self.session is not None
@@ -270,9 +298,9 @@ class Stage:
                     assert number == self._number, "a session is closed that is not there"
                     self._close()
                 case SendAudio(pcm):
-                    self._hear(pcm)
+                    self._carry(len(pcm) // 2, lambda pcm=pcm: self._hear(pcm))  # type: ignore[misc]
                 case Commit():
-                    self._commit()
+                    self._carry(0, self._commit)
                 case Emit(item):
                     self._show(item)
 

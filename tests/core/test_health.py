@@ -108,3 +108,40 @@ def test_fault_counts_from_its_beginning_and_not_from_the_next_try() -> None:
     lost(health, 10.0)
     health.opening(10.1)
     assert health.due() == 10.0 + TROUBLE_SECONDS
+
+
+SLOW = Status(State.DEGRADED, Reason.RECOGNIZER_SLOW, ANN, "the link to the recognizer is slow")
+
+
+def test_slow_link_is_told_and_taken_back() -> None:
+    """Answers go on coming meanwhile and say nothing about it."""
+    health = Health(ANN)
+    assert health.link_caught_up() is None
+    assert health.link_is_slow() == SLOW
+    assert health.slow
+    assert health.answered() is None
+    assert health.reason(Reason.OVERFLOW) is Reason.RECOGNIZER_SLOW
+    assert health.link_caught_up() == Status(State.LISTENING, speaker=ANN)
+    assert not health.slow
+
+
+def test_fault_goes_before_a_slow_link() -> None:
+    """And the slow link is told again once an answer has come."""
+    health = Health(ANN)
+    health.link_is_slow()
+    fault = lost(health, 10.0)
+    assert fault == LOST
+    assert health.reason(Reason.OVERFLOW) is Reason.RECOGNIZER_UNREACHABLE
+    assert health.answered() == SLOW
+    health.fault(Reason.AUTH_ERROR, 20.0, retryable=False, detail="")
+    assert health.link_caught_up() is None
+    assert health.answered() == Status(State.LISTENING, speaker=ANN)
+
+
+def test_link_that_gets_slow_during_a_fault_is_told_after_it() -> None:
+    """Readers know of one thing at a time."""
+    health = Health(ANN)
+    lost(health, 10.0)
+    health.tell()
+    assert health.link_is_slow() is None
+    assert health.answered() == SLOW

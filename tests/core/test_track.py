@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agent.core.answers import Answer
 from agent.core.gate import GateSettings
-from agent.core.model import SAMPLE_RATE, Reason, State
+from agent.core.model import SAMPLE_RATE, Gap, Reason, Segment, State, Status
 from agent.core.track import TrackSettings
 from tests.core.simulated import Fate, Spoken
 from tests.core.stage import BEGIN, Plot, Refusal, Stage, steady_talk, talk
@@ -649,3 +649,113 @@ def test_every_setting_of_the_gate_tells_every_word(
     words, seconds = talk
     gate = GateSettings(min_silence=min_silence, preroll=preroll, max_utterance=max_utterance)
     perform(Plot(words, max(seconds, 0.1), settings=TrackSettings(gate=gate)))
+
+
+# ---- a link to the recognizer that is slower than speech
+
+
+def sentences_of(seconds: float) -> list[Spoken]:
+    """Sentences of 4.5 s with pauses of 1.5 s."""
+    words = int(4.5 / 0.6)
+    return talk(*(begin * 6 + 1 + word * 0.6 for begin in range(int(seconds / 6)) for word in range(words)))
+
+
+def paid_share(stage: Stage) -> float:
+    """Seconds sent for each second of speech."""
+    sums = stage.machine.accounting()
+    return sums.sent / sums.speech
+
+
+def test_a_link_that_carries_less_than_is_said_loses_nothing_that_fits_the_backlog() -> None:
+    """At 0.6 times real time (80 % of what this needs) all is late, nothing is sent twice, all is told."""
+    stage = perform(Plot(sentences_of(60), 62, link_speed=0.6))
+    assert stage.gaps == []
+    assert (stage.machine.accounting().replayed, stage.machine.accounting().reconnects) == (0, 0)
+    assert paid_share(stage) == pytest.approx(1.0, abs=0.05)
+
+
+def test_a_slow_link_is_told_and_taken_back() -> None:
+    """As soon as audio takes longer to leave than to be said, until nothing waits."""
+    stage = perform(Plot(sentences_of(30), 60, link_speed=0.5))
+    (begun, slow), (over, well) = stage.statuses
+    assert (slow.state, slow.reason) == (State.DEGRADED, Reason.RECOGNIZER_SLOW)
+    assert begun - BEGIN < 8.0
+    assert (well.state, well.reason) == (State.LISTENING, None)
+    assert over - BEGIN > 30.0
+
+
+def test_pauses_are_used_to_catch_up() -> None:
+    """What was said before a pause is told in it."""
+    words = [*steady_talk(1, 9), *(replace(word, number=word.number + 100) for word in steady_talk(30, 32))]
+    stage = perform(Plot(words, 40, link_speed=0.7))
+    assert stage.gaps == []
+    assert max(at for at, _ in stage.fed if at < BEGIN + 30) < BEGIN + 18
+
+
+def test_beyond_the_backlog_the_oldest_is_dropped_and_named_at_once() -> None:
+    """Three minutes at 80 % of the needed speed, a backlog of 20 s: the rest lies in gaps that say why."""
+    settings = TrackSettings(ledger_seconds=20.0)
+    stage = Stage(Plot(sentences_of(180), 182, link_speed=0.6, settings=settings))
+    lags = []
+    show = stage._show
+
+    def watch(item: Segment | Gap | Status) -> None:
+        if isinstance(item, Gap):
+            lags.append(stage.now - item.end)
+        show(item)
+
+    stage._show = watch  # type: ignore[method-assign]
+    stage.play().check_words()
+    assert {gap.reason for gap in stage.gaps} == {Reason.RECOGNIZER_SLOW}
+    assert max(lags) < 35.0
+    assert sum(stage.told.values()) / len(stage.plot.words) > 0.75
+    assert paid_share(stage) < 1.05
+    assert stage.machine.accounting().reconnects == 0
+
+
+def test_the_wait_for_an_answer_begins_when_its_commit_has_left() -> None:
+    """20 s in one go over a link of 0.4 times real time take 50 s: no session is taken as lost meanwhile."""
+    settings = TrackSettings(answer_timeout=5.0)
+    stage = perform(Plot(steady_talk(1, 21), 25, link_speed=0.4, settings=settings))
+    assert stage.machine.accounting().reconnects == 0
+    assert len(stage.opened) == 1
+
+
+def test_commits_over_a_slow_link_that_are_not_answered_are_asked_again() -> None:
+    """The link being slow does not excuse the recognizer."""
+    stage = perform(Plot(talk(1, 2, 3), 40, link_speed=0.6, fates=[Fate("lost")]))
+    assert stage.machine.accounting().reconnects == 1
+    assert stage.gaps == []
+
+
+def test_a_link_on_which_nothing_moves_is_left() -> None:
+    """Nothing leaves for the answer timeout: that session is lost, and the next one gets all of it again."""
+    settings = TrackSettings(answer_timeout=5.0)
+    plot = Plot(sentences_of(40), 60, link_speed=5.0, link_stalls=[(10.0, 20.0)], settings=settings)
+    stage = perform(plot)
+    assert stage.gaps == []
+    assert stage.machine.accounting().reconnects >= 1
+    assert stage.machine.accounting().replayed < 8.0 * stage.machine.accounting().reconnects
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.floats(0.3, 3.0),
+    st.lists(st.tuples(st.floats(0, 60), st.floats(0.5, 15)), max_size=2),
+    st.lists(st.floats(1, 60), max_size=3),
+    st.sampled_from([10.0, 30.0, 150.0]),
+)
+def test_a_bad_link_loses_no_word_without_a_gap(
+    speed: float, stalls: list[tuple[float, float]], drops: list[float], backlog: float
+) -> None:
+    """Whatever the link carries, stalls or drops: each word once, or in a gap."""
+    perform(
+        Plot(
+            sentences_of(60),
+            62,
+            link_speed=speed,
+            link_stalls=[(start, start + length) for start, length in stalls],
+            drops=drops,
+            settings=TrackSettings(ledger_seconds=backlog),
+        )
+    )

@@ -22,8 +22,8 @@ def speed(upkeep: Upkeep) -> float:
 
 
 def committed(at: float, tries: int = 0) -> Utterance:
-    """An utterance whose commit was sent."""
-    return Utterance(0, tries=tries, commit_sent_at=at)
+    """An utterance whose commit has left."""
+    return Utterance(0, tries=tries, commit_sent_at=at, commit_left_at=at)
 
 
 def test_nothing_is_due_while_no_session_is_open() -> None:
@@ -111,6 +111,7 @@ def test_the_oldest_is_waited_for_since_it_is_the_oldest() -> None:
     """Answers come in order, so a younger one cannot come before."""
     upkeep = opened()
     assert upkeep.answer_due_at(Utterance(0)) is None
+    assert upkeep.answer_due_at(Utterance(0, commit_sent_at=120.0)) is None, "it is still on its way out"
     assert upkeep.answer_due_at(committed(120.0)) == 130.0
     upkeep.answered(125.0, next_one=True)
     assert upkeep.answer_due_at(committed(120.0)) == 135.0
