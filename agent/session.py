@@ -73,6 +73,7 @@ class Session:
         model: SileroModel,
         recognizer: Recognizer,
         store: Store,
+        clock: RoomClock,
         audio: Callable[[rtc.RemoteAudioTrack], Audio] = TrackAudio,
     ) -> None:
         """`events` must have been made before the room was connected."""
@@ -82,6 +83,7 @@ class Session:
         self._model = model
         self._recognizer = recognizer
         self._store = store
+        self._clock = clock
         self._audio = audio
         self._publishers: set[str] = set()  # who has had a track, be it an earlier transcriber's
         self._transcript = Transcript()
@@ -125,7 +127,6 @@ class Session:
         if not await take_place(self._room, self._store, sid, self._wanted):
             log.info("the room has its transcriber", extra={"action": "room_taken"})
             return
-        self._clock = RoomClock(self._room.creation_time)
         self._started_at = timestamp(self._clock.created_at)
         self._outboxes = [Outbox(sink, self._is_closed) for sink in sinks]
         self._recorder = Recorder(
@@ -383,7 +384,7 @@ class Session:
         for one in sums:
             if not one.balanced:
                 log.error("the books of a speaker do not balance", extra={"action": "books_unbalanced"})
-        self._record(self._tally.end(self._started_at, timestamp(), sums))
+        self._record(self._tally.end(self._started_at, timestamp(self._clock.date()), sums))
 
     # ---- those before and after us
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from time import monotonic
 
 from livekit import rtc
 
+from agent.clock import Joining, RoomClock
 from agent.core.model import Item
 from agent.errors import SessionErased
 from agent.logs import bind_log_fields
@@ -60,13 +62,22 @@ class Transcriber:
         async with AsyncExitStack() as stack:
             stack.callback(self.joined.set)
             events, store, recognizer = self._acquire(stack, room)
+            asked = monotonic()
             async with asyncio.timeout(CONNECT_SECONDS):
                 await connect()
+                connected = monotonic()
                 sid = await room.sid
             bind_log_fields(room=room.name, session=sid)
             self.joined.set()
+            joining = Joining(asked, connected, tls=self._settings.livekit_url.startswith("wss:"))
             self._session = Session(
-                room, events, self._settings, model=self._model, recognizer=recognizer, store=store
+                room,
+                events,
+                self._settings,
+                model=self._model,
+                recognizer=recognizer,
+                store=store,
+                clock=RoomClock(room.creation_time, room.local_participant.joined_at, joining),
             )
             if self._stop_reason:
                 self._session.stop(self._stop_reason, hand_over=self._hands_over)

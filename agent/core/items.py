@@ -85,7 +85,7 @@ class ItemMaker:
 
     def _new_id(self, start: float) -> str:
         """Unique in the session: the track and the millisecond, or the next free one after it."""
-        number = round(start * 1000)
+        number = max(round(start * 1000), 0)
         while number in self._numbers:
             number += 1
         self._numbers.append(number)

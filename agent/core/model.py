@@ -1,7 +1,8 @@
 """The values of a session: what was said, by whom, when, and what is missing.
 
-All times are room time (seconds, float, since the room was created) unless a name says otherwise;
-all sample counts are of 16 kHz mono PCM16 audio of one track, counted from its first frame.
+All times are room time (seconds, float, since the room was created) unless a name says otherwise. In values
+that have a start and an end, whatever is put in, the start is at least 0 and the end at least 1 ms later.
+All sample counts are of 16 kHz mono PCM16 audio of one track, counted from its first frame.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from typing import Self
 
 SAMPLE_RATE = 16_000
 """Hz, of every frame inside the project."""
+
+LEAST_SECONDS = 0.001
+"""Shortest time between a start and its end; times are rounded to this for readers."""
 
 BYTES_PER_SAMPLE = 2
 """PCM16, little endian, mono."""
@@ -80,15 +84,33 @@ class Speaker:
     """Text shown before a line; unique in the session, fixed once words were shown under it."""
 
 
+class _Spanned:
+    """A value with a start and an end that are in order."""
+
+    __slots__ = ()
+    start: float
+    end: float
+
+    def __post_init__(self) -> None:
+        start, end = self.start, self.end
+        if start >= 0.0 and end - start >= 2 * LEAST_SECONDS:
+            return
+        start = max(0.0, start)  # in this order: what is not a number becomes 0, too
+        if not round(end, 3) > round(start, 3):
+            end = round(round(start, 3) + LEAST_SECONDS, 3)
+        object.__setattr__(self, "start", start)
+        object.__setattr__(self, "end", end)
+
+
 @dataclass(frozen=True, slots=True)
-class Word:
+class Word(_Spanned):
     """One recognized word."""
 
     text: str
     start: float
     """Room time, seconds."""
     end: float
-    """Room time, seconds; never before `start`."""
+    """Room time, seconds."""
 
     @property
     def middle(self) -> float:
@@ -97,7 +119,7 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(_Spanned):
     """The text of one utterance, interim or final."""
 
     segment_id: str
@@ -123,7 +145,7 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(_Spanned):
     """What one speaker says before another does, inside one window."""
 
     speaker: Speaker
@@ -184,7 +206,7 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(_Spanned):
     """A span of one track that has no transcript, and why."""
 
     speaker: Speaker

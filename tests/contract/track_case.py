@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from random import Random
+from time import monotonic
 from typing import Any, ClassVar
 
-from agent.clock import RoomClock
+from agent.clock import Joining, RoomClock
 from agent.core.model import Accounting, Gap, Reason, Segment, Speaker, State, Status
 from agent.core.track import TrackMachine
 from agent.rtc.silero import Detector, load_model
@@ -211,7 +212,7 @@ async def perform(
         }
     )
     recognizer = create_recognizer(settings)
-    clock = RoomClock(datetime.now(UTC))
+    clock = RoomClock(datetime.now(UTC), datetime.now(UTC), Joining(monotonic(), monotonic()))
     machine = TrackMachine(
         Speaker(identity, label=identity), "TR_a", "microphone", track_settings(settings), Random(identity)
     )

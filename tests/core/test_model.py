@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
 
-from agent.core.model import Accounting, Speaker, Turn, Window, Word
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.core.fields import fields_of, item_from
+from agent.core.model import Accounting, Gap, Reason, Segment, Speaker, Turn, Window, Word
 
 ANNA, BOB = Speaker("a", label="Anna"), Speaker("b", label="Bob")
 TURNS = (Turn(ANNA, 10.0, 11.0, "how are you"), Turn(BOB, 12.0, 13.0, "fine"))
@@ -14,6 +19,30 @@ WINDOW = Window(2, 1, 10.0, 70.0, True, (), TURNS, 4, 3)
 def test_a_word_belongs_to_its_middle() -> None:
     """By this it falls into a window."""
     assert Word("hi", 1.0, 2.0).middle == 1.5
+
+
+ANY_TIME = st.floats(-10, 10) | st.sampled_from([float("nan"), -0.02, 0.0, 0.0625, 1e6])
+
+
+@given(ANY_TIME, ANY_TIME)
+def test_times_are_in_order_whatever_comes_in(start: float, end: float) -> None:
+    """Never below 0, and the end after the start, as values, as fields of a message, and read again."""
+    word, turn = Word("hi", start, end), Turn(ANNA, start, end, "hi")
+    gap = Gap(ANNA, "TR_1", start, end, Reason.STALLED)
+    segment = Segment("s1", 1, True, ANNA, "TR_1", "", start, end, "hi", (word,))
+    for one in (word, turn, gap, segment, replace(gap, end=start)):
+        assert 0.0 <= one.start < one.end
+    for item in (gap, segment):
+        fields = fields_of(item)
+        assert 0.0 <= fields["start"] < fields["end"]
+        again = item_from(type(item).__name__.lower(), fields)
+        assert fields_of(again) == fields
+
+
+def test_times_that_are_in_order_stay_as_they_are() -> None:
+    """To the last digit."""
+    word = Word("hi", 1.00049, 1.0125)
+    assert (word.start, word.end) == (1.00049, 1.0125)
 
 
 def test_a_window_reads_as_a_line_a_turn() -> None:

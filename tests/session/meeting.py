@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from livekit import rtc
 
+from agent.clock import Joining, RoomClock
 from agent.core.model import End, Gap, Item, Segment, Status
 from agent.rtc.room import RoomEvents
 from agent.session import Session
@@ -30,6 +31,12 @@ from tests.session.virtual_time import until
 
 END_SECONDS = 120.0
 """How long a session may take to end, in virtual time."""
+
+
+def clock_of(room: FakeRoom) -> RoomClock:
+    """The clock of somebody who joins at this moment."""
+    now = asyncio.get_running_loop().time()
+    return RoomClock(room.creation_time, room.date(), Joining(now, now))
 
 
 class Shown:
@@ -116,6 +123,7 @@ async def meeting(
         model=cast(Any, FakeModel()),
         recognizer=recognizer,
         store=store,
+        clock=clock_of(room),
         audio=FakeAudio,
     )
     show = Meeting(room, session, events, store, recognizer)
