@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from agent.core.model import Gap, Item, Segment
+from agent.core.model import Gap, Item, Segment, Speaker, State, Status
 
 TRACKS = Gauge("transcriber_tracks", "Audio tracks being received.", multiprocess_mode="livesum")
 SESSIONS = Gauge(
@@ -40,6 +40,9 @@ GAPS = Counter("transcriber_gap_seconds", "What is missing from records, by why.
 DROPPED = Counter(
     "transcriber_sink_items_dropped", "Items that a sink could not send; they are in the store.", ["sink"]
 )
+TROUBLES = Counter(
+    "transcriber_troubles", "Statuses of speakers that are not heard as they should.", ["reason"]
+)
 STORE_AWAY = Counter("transcriber_store_outages", "How often the store could not be reached by a session.")
 
 
@@ -49,5 +52,7 @@ def count(item: Item) -> None:
         case Segment(final=True):
             SEGMENTS.inc()
             WORDS.inc(len(item.words))
+        case Status(speaker=Speaker(), state=State.DEGRADED | State.STOPPED, reason=reason) if reason:
+            TROUBLES.labels(reason.value).inc()
         case Gap():
             GAPS.labels(item.reason.value).inc(item.end - item.start)

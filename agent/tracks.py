@@ -456,7 +456,10 @@ class Tracks:
             reason = self._explained(item).reason
             concealment.damaged(Damage(item.start, item.end, item.end - item.start, reason))
             return
-        said = self._statuses.feed(machine, machine.speaker, item) if isinstance(item, Status) else item
+        said: Segment | Gap | Status | None = item
+        if isinstance(item, Status):
+            about = _words_of(machine) if item.reason is Reason.NO_WORDS else machine
+            said = self._statuses.feed(about, machine.speaker, item)
         if said is None:
             return
         if not isinstance(said, Status):
@@ -475,6 +478,12 @@ class Tracks:
         self._ending = [one for one in self._ending if one.task is not task]
         machine = task.machine
         heard = any(one.speaker.identity == machine.speaker.identity for one in self._running.values())
+        self._statuses.over(_words_of(machine), machine.speaker, heard=False)
         if said := self._statuses.over(machine, machine.speaker, heard=heard):
             self._emit(said)
         return present
+
+
+def _words_of(machine: TrackMachine) -> tuple[str, TrackMachine]:
+    """Whether there are words in a track's answers, which is told apart from whether there are answers."""
+    return "words", machine

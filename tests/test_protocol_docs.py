@@ -88,6 +88,7 @@ END = End(
             gap=12.75,
             replayed=11.0,
             reconnects=1,
+            wordless=1.5,
         ),
     ),
 )

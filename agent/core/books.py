@@ -53,5 +53,6 @@ def add(sums: dict[str, Accounting], one: Accounting) -> dict[str, Accounting]:
         gap=known.gap + one.gap,
         replayed=known.replayed + one.replayed,
         reconnects=known.reconnects + one.reconnects,
+        wordless=known.wordless + one.wordless,
     )
     return {**sums, one.speaker.identity: total}

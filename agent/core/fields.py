@@ -233,6 +233,7 @@ def accounting_fields(sums: Accounting) -> Fields:
         "gap": seconds(sums.gap),
         "replayed": seconds(sums.replayed),
         "reconnects": sums.reconnects,
+        "wordless": seconds(sums.wordless),
     }
 
 
@@ -246,6 +247,7 @@ def accounting_from(fields: Mapping[str, Any]) -> Accounting:
         gap=number_in(fields, "gap"),
         replayed=number_in(fields, "replayed"),
         reconnects=whole_in(fields, "reconnects"),
+        wordless=number_in({"wordless": 0.0, **fields}, "wordless"),
     )
 
 

@@ -173,6 +173,8 @@ class Ledger:
             full = commits >= MOST_AWAITED or samples >= MOST_AWAITED_SECONDS * SAMPLE_RATE
             if utterance.position is None and (full or not begin):
                 return sends
+            if utterance.begun_at is None:
+                utterance.begun_at = now
             while utterance.sent_frames < len(utterance.frames):
                 if budget_samples <= 0:
                     return sends

@@ -66,6 +66,7 @@ class Reason(_Growing):
     INTERNAL_ERROR = "internal_error"
     OPTED_OUT = "opted_out"
     ENCRYPTED = "encrypted"
+    NO_WORDS = "no_words"
     ENDED = "ended"
     ERASED = "erased"
 
@@ -247,6 +248,8 @@ class Accounting:
     """Sent again after a drop; part of `sent`."""
     reconnects: int = 0
     """Recognizer sessions that ended by a fault."""
+    wordless: float = 0.0
+    """Answered with no word; part of `answered`."""
 
     @property
     def silence(self) -> float:

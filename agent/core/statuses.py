@@ -8,9 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 
-from agent.core.model import Speaker, State, Status
+from agent.core.model import Reason, Speaker, State, Status
 
 _ORDER = (State.LISTENING, State.DEGRADED, State.STOPPED)
+
+
+def _rank(status: Status) -> tuple[int, bool]:
+    """How bad it is. That speech has no words may only follow from another fault, which then says more."""
+    return _ORDER.index(status.state), status.reason is not Reason.NO_WORDS
 
 
 class Statuses:
@@ -53,7 +58,7 @@ class Statuses:
         if not faults:
             self._told.pop(speaker.identity, None)
             return None if told is None else Status(State.LISTENING, speaker=speaker)
-        worst = max(faults, key=lambda fault: _ORDER.index(fault.state))
+        worst = max(faults, key=_rank)
         if told is not None and (told.state, told.reason) == (worst.state, worst.reason):
             return None
         self._told[speaker.identity] = worst

@@ -20,11 +20,12 @@ from agent.core.health import TROUBLE_SECONDS, Health
 from agent.core.items import ItemMaker
 from agent.core.ledger import Answer, Answered, Ledger, SendCommit, Utterance
 from agent.core.link import Link, LinkEvent, LinkState
-from agent.core.model import SAMPLE_RATE, Accounting, Gap, Reason, Segment, Speaker, Status
+from agent.core.model import SAMPLE_RATE, Accounting, Gap, Reason, Segment, Speaker, State, Status
 from agent.core.mute import Mute
 from agent.core.timeline import Timeline
 from agent.core.transit import Transit
 from agent.core.upkeep import Upkeep
+from agent.core.wordless import UNANSWERED_SECONDS, Wordless, has_words
 
 NO_FRAMES_SECONDS = 1.0
 """Speech whose frames stay away for so long is committed."""
@@ -77,7 +78,10 @@ class TrackMachine:
         self._ledger = Ledger(settings.ledger_seconds)
         self._link = Link(random)
         self._silence = 0
-        self._health = Health(speaker, told)
+        lacks_words = told is not None and told.reason is Reason.NO_WORDS
+        self._health = Health(speaker, None if lacks_words else told)
+        self._wordless = Wordless(settings.gate.preroll + settings.gate.min_silence, told=lacks_words)
+        self._wordless_samples = 0
         self._upkeep = Upkeep(settings.idle_seconds, settings.answer_timeout, settings.session_seconds)
         self._transit = Transit()
         self._last_heard_at: float | None = None
@@ -185,7 +189,8 @@ class TrackMachine:
         utterance = None if self._stale(number) else self._ledger.interim(text)
         if utterance is None:
             return []
-        return [Emit(self._items.interim(utterance))]
+        heard = self._wordless.word() if has_words(text) else None
+        return [*self._words(heard), Emit(self._items.interim(utterance))]
 
     def plain(self, number: int, text: str, now: float) -> list[Command]:
         """The copy of an answer that carries no times."""
@@ -215,6 +220,8 @@ class TrackMachine:
         if _is_due(self._give_up_at(), now):
             return commands + self.give_up(Reason.RECOGNIZER_ERROR, now)
         commands += self._tick_link(now)
+        if _is_due(self._no_text_at(), now):
+            commands += self._words(self._wordless.unanswered())
         return commands + (_emit(self._health.tell()) if _is_due(self._status_at(), now) else [])
 
     def next_deadline(self) -> float | None:
@@ -232,6 +239,7 @@ class TrackMachine:
             self._transit.stalled_at(self._settings.answer_timeout),
             self._slow_at(),
             self._status_at(),
+            self._no_text_at(),
         ]
         return min((at for at in due if at is not None), default=None)
 
@@ -265,6 +273,7 @@ class TrackMachine:
             gap=self._ledger.gap / SAMPLE_RATE,
             replayed=self._ledger.replayed / SAMPLE_RATE,
             reconnects=self._reconnects,
+            wordless=self._wordless_samples / SAMPLE_RATE,
         )
 
     def unaccounted_samples(self) -> int:
@@ -417,9 +426,39 @@ class TrackMachine:
             commands += _emit(self._health.answered())
             oldest = self._ledger.oldest
             self._upkeep.answered(now, next_one=oldest is None or settled[0].utterance.start < oldest.start)
+        commands += self._look_for_words(settled)
         for one in settled:
             commands += _emit(self._items.final(one))
         return commands
+
+    def _look_for_words(self, settled: list[Answered]) -> list[Command]:
+        """Note whether there are words in an answer, which may be that of several utterances."""
+        if any(has_words(one.answer.text) for one in settled):
+            return self._words(self._wordless.word())
+        commands: list[Command] = []
+        for utterance in [one.utterance for one in settled]:
+            self._wordless_samples += utterance.samples
+            span = utterance.start / SAMPLE_RATE, utterance.end / SAMPLE_RATE
+            commands += self._words(self._wordless.answered(*span))
+        return commands
+
+    def _words(self, state: State | None) -> list[Command]:
+        """The status about words. One that takes it back names its reason, too: other faults may go on."""
+        if state is None:
+            return []
+        detail = (
+            "" if state is State.LISTENING else "there is speech, but the recognizer finds no words in it"
+        )
+        return [Emit(Status(state, Reason.NO_WORDS, self.speaker, detail))]
+
+    def _no_text_at(self) -> float | None:
+        """When a long stretch of speech that goes on is to be told, since nothing has come back at all."""
+        oldest = self._ledger.oldest
+        if self._wordless.told or oldest is None or oldest.begun_at is None or oldest.interim:
+            return None
+        if self._link.state is not LinkState.OPEN or oldest.samples < UNANSWERED_SECONDS * SAMPLE_RATE:
+            return None
+        return oldest.begun_at + UNANSWERED_SECONDS
 
     def _lost(self, utterance: Utterance, reason: Reason) -> list[Command]:
         self._ledger.give_up(utterance)

@@ -35,6 +35,8 @@ class Utterance:
     segment_id: str = ""
     position: int | None = None
     """Samples sent on this session before it; None while none of it was sent."""
+    begun_at: float | None = None
+    """Room time at which its first audio went out on this session."""
     sent_frames: int = 0
     commit_sent_at: float | None = None
     """Room time of the commit on this session."""
@@ -50,7 +52,7 @@ class Utterance:
 
     def rewind(self) -> None:
         """A new session: nothing of it was sent."""
-        self.position = self.commit_sent_at = self.commit_left_at = None
+        self.position = self.commit_sent_at = self.commit_left_at = self.begun_at = None
         self.sent_frames = 0
 
     def begin_again(self) -> None:

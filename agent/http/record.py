@@ -82,6 +82,7 @@ class AccountingShape(Shape):
     gap: float = Field(examples=[0.0])
     replayed: float = Field(description="Sent again after a drop; part of sent.", examples=[0.0])
     reconnects: int = Field(examples=[0])
+    wordless: float = Field(description="Answered with no word; part of answered.", examples=[0.0])
 
 
 class TurnShape(Shape):

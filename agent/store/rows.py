@@ -155,6 +155,7 @@ def accounting_columns(sums: Accounting) -> dict[str, Any]:
         "gap_seconds": sums.gap,
         "replayed_seconds": sums.replayed,
         "reconnects": sums.reconnects,
+        "wordless_seconds": sums.wordless,
     }
 
 
@@ -168,6 +169,7 @@ def accounting_of(row: Row) -> Accounting:
         gap=row["gap_seconds"],
         replayed=row["replayed_seconds"],
         reconnects=row["reconnects"],
+        wordless=row["wordless_seconds"] or 0.0,
     )
 
 

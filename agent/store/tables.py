@@ -204,6 +204,7 @@ accounting = _replaced(
     _seconds("gap"),
     _seconds("replayed"),
     _count("reconnects"),
+    Column("wordless_seconds", Double, nullable=True),
 )
 
 calls = Table(

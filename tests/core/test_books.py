@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from agent.core.books import Books, add
 from agent.core.model import Accounting, Speaker
 
-FIELDS = ("heard", "speech", "sent", "answered", "gap", "replayed", "reconnects")
+FIELDS = ("heard", "speech", "sent", "answered", "gap", "replayed", "reconnects", "wordless")
 SECONDS = st.integers(0, 1000).map(lambda quarters: quarters / 4)
 
 
@@ -28,6 +28,7 @@ def tracks(draw: st.DrawFn) -> Accounting:
         gap=draw(SECONDS),
         replayed=draw(SECONDS),
         reconnects=draw(st.integers(0, 3)),
+        wordless=draw(SECONDS),
     )
 
 

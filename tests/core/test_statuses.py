@@ -49,6 +49,16 @@ def test_the_worst_of_two_is_told() -> None:
     assert statuses.feed("mic", ANN, listening()) == degraded()
 
 
+def test_a_fault_says_more_than_that_there_are_no_words() -> None:
+    """Nobody would know what to mend: the recognizer does not answer, so of course there are none."""
+    statuses = Statuses()
+    wordless = Status(State.DEGRADED, Reason.NO_WORDS, ANN)
+    assert statuses.feed("words", ANN, wordless) == wordless
+    assert statuses.feed("mic", ANN, degraded()) == degraded()
+    assert statuses.feed("mic", ANN, listening()) == wordless
+    assert statuses.feed("words", ANN, Status(State.LISTENING, Reason.NO_WORDS, ANN)) == listening()
+
+
 def test_speakers_are_told_apart() -> None:
     """One's fault is nobody else's."""
     statuses = Statuses()

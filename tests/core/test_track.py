@@ -75,6 +75,38 @@ def test_noise_without_words_is_answered_and_not_shown() -> None:
     assert stage.machine.accounting().replayed == 0
 
 
+def test_speech_without_words_is_told_and_taken_back_with_the_next_word() -> None:
+    """Ten seconds in a row, here in four pieces; what was answered with nothing has a sum of its own."""
+    noises = [(1, 4), (6, 9), (11, 14), (16, 19)]
+    stage = perform(Plot(talk(25), 28, noises=noises))
+    assert [(one.state, one.reason) for _, one in stage.statuses] == [
+        (State.DEGRADED, Reason.NO_WORDS),
+        (State.LISTENING, Reason.NO_WORDS),
+    ]
+    assert 18 < stage.statuses[0][0] - BEGIN < 21
+    assert stage.statuses[1][0] - BEGIN < 27
+    assert 12 < stage.machine.accounting().wordless < 16
+
+
+def test_coughs_between_words_and_in_silence_are_no_status() -> None:
+    """Half a second each."""
+    coughs = [(at, at + 0.5) for at in range(2, 90, 3)]
+    assert perform(Plot(talk(95), 98, noises=coughs)).statuses == []
+
+
+@pytest.mark.parametrize("dead", [None, (0.0, 99.0)])
+def test_long_speech_that_nothing_follows_is_told_within_fifteen_seconds(
+    dead: tuple[float, float] | None,
+) -> None:
+    """Noise without a pause; if it is not even answered, that is told as well."""
+    stage = Stage(Plot([], 40, noises=[(1, 21)], dead=dead))
+    stage.play_until_end()
+    assert stage.statuses[0][1].reason is Reason.NO_WORDS
+    assert stage.statuses[0][0] - BEGIN < 1 + 15
+    told = {one.reason for _, one in stage.statuses}
+    assert (Reason.RECOGNIZER_ERROR in told) == (dead is not None)
+
+
 def test_long_speech_is_told_in_pieces() -> None:
     """A talker who does not pause for two minutes is told every 20 s at least."""
     stage = perform(Plot(steady_talk(1, 120, 0.5), 122))
