@@ -15,14 +15,13 @@ from dataclasses import replace
 from livekit import rtc
 
 from agent.clock import RoomClock, timestamp
-from agent.core.books import Books
 from agent.core.model import Accounting, Gap, Item, Reason, Segment, Speaker, State, Status, Window
 from agent.core.speakers import Speakers
 from agent.core.succession import Marks, Unheard, stored_spans
-from agent.core.tally import Tally
+from agent.core.totals import Totals
 from agent.core.track import TrackMachine
 from agent.core.transcript import Transcript
-from agent.core.windows import TranscriptBuffer
+from agent.core.windows import Grid
 from agent.errors import RoomEventsLost
 from agent.metrics import count
 from agent.presence import Presence, present_tracks, take_place
@@ -87,14 +86,13 @@ class Session:
         self._audio = audio
         self._publishers: set[str] = set()  # who has had a track, be it an earlier transcriber's
         self._transcript = Transcript()
-        self._tally = Tally()
-        self._books = Books()
-        self._speakers = Speakers()
-        self._buffer = TranscriptBuffer(
-            settings.window_seconds,
-            settings.window_overlap_seconds,
+        self._totals = Totals(
+            Grid(settings.window_seconds, settings.window_overlap_seconds),
             allowed_lateness_seconds=settings.allowed_lateness,
         )
+        self._books = self._totals.books
+        self._buffer = self._totals.windows
+        self._speakers = Speakers()
         self._lost_at: float | None = None
         self._stopping = asyncio.Event()
         self.stop_reason = ""
@@ -291,7 +289,7 @@ class Session:
                 self._publish(Outgoing(item, None))
 
     def _record(self, item: Item) -> None:
-        self._tally.note(item)
+        self._totals.note(item)
         count(item)
         self._recorder.record(item)
 
@@ -379,12 +377,12 @@ class Session:
             return
         self._said_end = True
         self._tell_unheard(everybody=True)
-        self._record_windows(self._buffer.close())
         sums = self._accounting()
         for one in sums:
             if not one.balanced:
                 log.error("the books of a speaker do not balance", extra={"action": "books_unbalanced"})
-        self._record(self._tally.end(self._started_at, timestamp(self._clock.date()), sums))
+        for item in self._totals.end(self._started_at, timestamp(self._clock.date()), sums):
+            self._record(item)
 
     # ---- those before and after us
 
@@ -435,13 +433,9 @@ class Session:
         self._presence.opened(opened.epoch)
         if opened.last_seq:
             self._said_end = False  # one that was said before the store was there lacks what it had
-        self._tally.add(
-            segments=opened.segments, words=opened.words, gaps=opened.gaps, windows=opened.last_windows
-        )
-        self._books.take_over(opened.accounting)
+        self._totals.restore(begun.segments, begun.windows, begun.gaps, opened.accounting)
         self._speakers.know(opened.speakers)
         self._publishers.update(one.identity for one in opened.speakers)
-        self._buffer.restore(begun.segments, begun.windows)
         self._unheard = Unheard(opened.marks, stored_spans(begun.settled), self._present, self._unheard.began)
         self._tracks.know(begun.statuses)
         running = ((machine.track_sid, machine.speaker) for machine in self._tracks.machines())
@@ -451,7 +445,7 @@ class Session:
     def _take_in(self, items: Sequence[Item]) -> None:
         """An earlier transcriber's words have been stored meanwhile: windows and end are to have them."""
         for item in items:
-            self._tally.note(item)
+            self._totals.note(item)
             if isinstance(item, Segment):
                 self._buffer.add(item)
             elif isinstance(item, Window):

@@ -27,7 +27,7 @@ from agent.settings import Settings
 from agent.store import open_store
 from agent.store.memory import MemoryStore
 from agent.store.protocol import Store
-from agent.store.supervision import Duty
+from agent.store.supervision import Abandoned, Duty
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +56,8 @@ CLOSE_SECONDS = 10.0
 """How often sessions are looked for that nobody has ended."""
 SILENT_SECONDS = 30.0
 """Of a transcriber of whom nothing was heard for so long, and whose room is gone, nothing will be heard."""
+RECENT_SECONDS = 5.0
+"""A room that was there at a look this long ago is gone now; after a longer pause it went at that look."""
 REMEMBERED = timedelta(hours=1)
 """For so long it is known when a room was seen to be gone."""
 NOT_PEOPLE = (api.ParticipantInfo.Kind.AGENT, api.ParticipantInfo.Kind.EGRESS)
@@ -93,6 +95,7 @@ class Supervisor:
         self._look_again: dict[str, float] = {}
         self._live: Set[str] = frozenset()
         self._gone: dict[str, datetime] = {}
+        self._looked_at = datetime.min.replace(tzinfo=UTC)
         self._close_at = 0.0
         self._act_from = 0.0
         self._trouble = ""
@@ -206,9 +209,10 @@ class Supervisor:
     async def _close_gone(self, store: Store, live: Set[str]) -> None:
         """Close sessions whose transcriber died and whose room is gone: nobody else can end them."""
         now = datetime.now(UTC)
+        recent = (now - self._looked_at).total_seconds() < RECENT_SECONDS
         for sid in self._live - live:
-            self._gone[sid] = now
-        self._live = live
+            self._gone[sid] = now if recent else self._looked_at
+        self._live, self._looked_at = live, now
         self._gone = {sid: at for sid, at in self._gone.items() if now - at < REMEMBERED}
         loop_time = asyncio.get_running_loop().time()
         if loop_time < self._close_at:
@@ -216,7 +220,8 @@ class Supervisor:
         self._close_at = loop_time + CLOSE_SECONDS
         for left in await store.abandoned(SILENT_SECONDS):
             if left.session not in live:
-                await close_session(store, self._settings, left, self._gone.get(left.session, now))
+                gone = self._gone.get(left.session) or _last_sign(left, now)
+                await close_session(store, self._settings, left, gone)
                 extra = {"action": "session_closed", "room": left.room, "session": left.session}
                 log.warning("a session that nobody ended was closed", extra=extra)
 
@@ -273,3 +278,10 @@ class Supervisor:
         if trouble != self._trouble:
             self._trouble = trouble
             log.warning("supervision is held up", extra={"action": "supervision_held_up", "error": trouble})
+
+
+def _last_sign(left: Abandoned, now: datetime) -> datetime:
+    """When a session was known to live last, if nobody saw its room go: no process may have run for days."""
+    if left.silent_seconds is None:
+        return datetime.fromisoformat(left.started_at)
+    return now - timedelta(seconds=left.silent_seconds)

@@ -36,7 +36,9 @@ class Books:
 
 
 def _without_open(sums: Accounting) -> Accounting:
-    return replace(sums, gap=max(sums.gap, sums.speech - sums.answered))
+    """What was neither answered nor given up is a gap: the sums balance."""
+    gap = min(max(sums.gap, sums.speech - sums.answered), sums.speech)
+    return replace(sums, gap=gap, answered=sums.speech - gap)
 
 
 def add(sums: dict[str, Accounting], one: Accounting) -> dict[str, Accounting]:

@@ -17,8 +17,34 @@ from typing import Protocol
 
 from agent.core.model import Segment, Speaker, Turn, Window, Word
 
+NEAR = 0.002
+"""Seconds by which windows of one grid may differ: times are rounded to milliseconds on the wire."""
 KEPT_SECONDS = 600.0
 """Much longer than audio may wait for its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Where windows lie: one of `size_seconds` begins every `size_seconds - overlap_seconds`."""
+
+    size_seconds: float
+    overlap_seconds: float
+
+    def of_record(self, windows: Iterable[Window]) -> Grid:
+        """The grid of these windows of one session; this one when they lie on it, or do not say.
+
+        The settings may have changed since they were closed, and a window's id says where it lies.
+        """
+        grid = self
+        for window in sorted(windows, key=lambda one: one.window_id):
+            size = window.end - window.start
+            if window.window_id > 0:
+                overlap = size - window.start / window.window_id
+            else:
+                overlap = grid.overlap_seconds if grid.overlap_seconds < size else size / 2
+            if not (abs(size - grid.size_seconds) < NEAR and abs(overlap - grid.overlap_seconds) < NEAR):
+                grid = Grid(size, overlap)
+        return grid if 0 <= grid.overlap_seconds < grid.size_seconds else self
 
 
 class TranscriptLike(Protocol):
@@ -82,12 +108,11 @@ class TranscriptBuffer:
         """
         if not 0 <= overlap_seconds < window_size_seconds:
             raise ValueError("the overlap must be at least 0 and smaller than the window size")
-        self._size_us = round(window_size_seconds * 1e6)
-        self._hop_us = self._size_us - round(overlap_seconds * 1e6)
-        if self._hop_us <= 0:
-            raise ValueError("the overlap must leave at least a microsecond of hop")
+        self._lie_on(Grid(window_size_seconds, overlap_seconds))
         self._lateness = allowed_lateness_seconds
         self._min_segments = min_transcripts_for_evaluation
+        self._segments: deque[Segment] = deque()
+        """Those whose windows may still change."""
         self._windows: dict[int, _Content] = {}
         self._unsettled: set[int] = set()
         self._watermark = float("-inf")
@@ -99,6 +124,10 @@ class TranscriptBuffer:
         """Take in a final segment; interims and finals without text are no part of any window."""
         if not segment.final:
             return
+        self._segments.append(segment)
+        self._place(segment)
+
+    def _place(self, segment: Segment) -> None:
         for word, text in pieces(segment):
             for k in self._windows_of(word.middle):
                 self._put(k, segment, word, text)
@@ -107,7 +136,12 @@ class TranscriptBuffer:
         """Go on for a predecessor: `segments` are its finals, `windows` the last revisions that it closed.
 
         Windows that it did not close, or closed before it had all their words, close again with all of them.
+        They lie on the predecessor's grid, and so do those that were closed here before this was known.
         """
+        windows = list(windows)
+        grid = self._grid.of_record(windows)
+        if grid != self._grid:
+            self._move_to(grid)
         for segment in segments:
             self.add(segment)
         for stored in windows:
@@ -118,6 +152,24 @@ class TranscriptBuffer:
             content.changed = bool(content.shares) and _text(content) != stored.text
             if content.complete and not content.changed:
                 self._unsettled.discard(stored.window_id)
+
+    def _lie_on(self, grid: Grid) -> None:
+        self._grid = grid
+        self._size_us = round(grid.size_seconds * 1e6)
+        self._hop_us = self._size_us - round(grid.overlap_seconds * 1e6)
+        if self._hop_us <= 0:
+            raise ValueError("the overlap must leave at least a microsecond of hop")
+
+    def _move_to(self, grid: Grid) -> None:
+        """Lay all words out anew. Windows that readers have got their next revision, be it an empty one."""
+        self._lie_on(grid)
+        read = {k: window.revision for k, window in self._windows.items() if window.revision}
+        self._windows = {k: _Content(revision=revision, changed=True) for k, revision in read.items()}
+        self._unsettled = set(read)
+        if self._first_kept:
+            self._first_kept = round((self._watermark - KEPT_SECONDS) * 1e6) // self._hop_us + 1
+        for segment in self._segments:
+            self._place(segment)
 
     def repeat(self, window_ids: Iterable[int]) -> None:
         """Let these close once more, as their next revision: the last one could not be kept."""
@@ -152,6 +204,8 @@ class TranscriptBuffer:
         for k in [k for k in self._windows if k not in self._unsettled and self._end(k) <= until]:
             del self._windows[k]
             self._first_kept = max(self._first_kept, k + 1)
+        while self._segments and self._segments[0].end <= until:
+            self._segments.popleft()
 
     def close(self) -> list[Window]:
         """Close every window as complete, in order: nobody's speech is awaited any more."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 
 from agent.core.succession import Marks
@@ -109,11 +109,14 @@ class MemorySupervision:
 
     async def abandoned(self, silent_seconds: float) -> list[Abandoned]:
         """See `Supervision.abandoned`."""
-        since = monotonic() - silent_seconds
+        now = monotonic()
+        seen = [
+            (session, max(life.beat_at or 0.0, life.leaving_at or 0.0)) for session, life in self._running()
+        ]
         return [
-            session
-            for session, life in self._running()
-            if max(life.beat_at or 0.0, life.leaving_at or 0.0) < since
+            replace(session, silent_seconds=now - at if at else None)
+            for session, at in seen
+            if at < now - silent_seconds
         ][:ABANDONED]
 
     async def check_in(self, supervisor: str, agent_name: str, *, takes_jobs: bool, may_lead: bool) -> Duty:

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
-from agent.core.model import Gap, Item, Segment, Window
+from agent.core.model import Gap, Item, Segment
 from agent.core.rest import rest_of
-from agent.core.windows import TranscriptBuffer
+from agent.core.totals import Totals
+from agent.core.windows import Grid
 from agent.errors import StoreError
 from agent.settings import Settings
 from agent.store import open_store
@@ -85,8 +86,7 @@ class Picker:
     ) -> None:
         """The windows are those of the sessions; see `SETTLE_SECONDS` for the last one."""
         self.directory = directory
-        self._window_seconds = window_seconds
-        self._overlap_seconds = overlap_seconds
+        self._grid = Grid(window_seconds, overlap_seconds)
         self._settle_seconds = settle_seconds
         self._aside_at = 0.0
         """Loop time from which on files that were left aside are checked again."""
@@ -217,33 +217,21 @@ class Picker:
     async def _put_together(self, store: Store, origin: Origin) -> None:
         """A session that has ended got more words: windows and end once more, with all of them."""
         session = origin.session
-        segments = [one for _, one in await store.segments(session)]
-        windows = [one for _, one in await store.windows(session)]
         end = await store.end_of(session)
-        buffer = self._buffer_of(windows)
-        buffer.restore(segments, windows)
-        news = buffer.close()
-        items: list[Stored] = [Stored(number, window) for number, window in enumerate(news, start=1)]
-        if end is not None:
-            counted = replace(
-                end,
-                segments=len(segments),
-                words=sum(len(one.words) for one in segments),
-                windows=len({one.window_id for one in (*windows, *news)}),
-                gaps=len(await store.gaps(session)),
-            )
-            if counted != end:
-                items.append(Stored(len(items) + 1, counted))
+        if end is None:
+            return  # it runs again: its writer sees by the numbers that something came
+        totals = Totals(self._grid)
+        totals.restore(
+            [one for _, one in await store.segments(session)],
+            [one for _, one in await store.windows(session)],
+            [one for _, one in await store.gaps(session)],
+            end.accounting,
+        )
+        news = totals.end(end.started_at, end.ended_at, totals.books.sums())
+        if news[-1] == end:
+            news.pop()
+        items = [Stored(number, item) for number, item in enumerate(news, start=1)]
         await store.import_items(replace(origin, epoch=-1, writer=uuid4().hex), items)
-
-    def _buffer_of(self, windows: Sequence[Window]) -> TranscriptBuffer:
-        """For windows as long and as far apart as those there are: the settings may have changed since."""
-        size, overlap = self._window_seconds, self._overlap_seconds
-        for window in windows:
-            size = window.end - window.start
-            if window.window_id > 0:
-                overlap = size - window.start / window.window_id
-        return TranscriptBuffer(size, min(overlap, size / 2) if overlap >= size else overlap)
 
 
 def _look_through(file: BinaryIO) -> _Facts:

@@ -7,7 +7,7 @@ Contract suite: `tests/contract/test_stores_supervision.py`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from agent.core.succession import Marks
@@ -41,6 +41,8 @@ class Abandoned:
     session: str
     started_at: str
     """ISO 8601, UTC."""
+    silent_seconds: float | None = field(default=None, compare=False)
+    """How long ago its last transcriber showed that it lives; None when there was none."""
 
 
 class Watching(Protocol):

@@ -159,7 +159,14 @@ async def abandoned(db: AsyncConnection, silent_seconds: float) -> list[Abandone
     """Sessions without an end whose transcribers are silent."""
     silent_since = _now(db) - round(silent_seconds * 1000)
     found = await db.execute(
-        select(sessions.c.room, sessions.c.session, sessions.c.started_at)
+        select(
+            sessions.c.room,
+            sessions.c.session,
+            sessions.c.started_at,
+            func.coalesce(sessions.c.beat_unix_ms, 0).label("beat"),
+            func.coalesce(sessions.c.leaving_unix_ms, 0).label("leaving"),
+            _now(db).label("now"),
+        )
         .where(
             sessions.c.ended_at.is_(None),
             func.coalesce(sessions.c.beat_unix_ms, 0) < silent_since,
@@ -168,7 +175,12 @@ async def abandoned(db: AsyncConnection, silent_seconds: float) -> list[Abandone
         .order_by(sessions.c.started_unix_ms.desc())
         .limit(ABANDONED)
     )
-    return [Abandoned(*row) for row in found]
+    sessions_left = []
+    for row in found:
+        seen = max(row.beat, row.leaving)
+        silent = (row.now - seen) / 1000 if seen else None
+        sessions_left.append(Abandoned(row.room, row.session, row.started_at, silent))
+    return sessions_left
 
 
 async def check_in(

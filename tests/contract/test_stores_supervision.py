@@ -8,15 +8,15 @@ from datetime import datetime, timedelta
 import pytest
 
 from agent.closing import close_session
-from agent.core.model import Gap, Reason, Window
+from agent.core.model import Accounting, Gap, Reason, Window
 from agent.core.succession import Mark, Marks
 from agent.core.supervision import Watched
 from agent.errors import SessionFenced, StoreError
 from agent.settings import Settings
 from agent.store import KINDS
-from agent.store.protocol import Store, Stored
+from agent.store.protocol import Origin, Store, Stored
 from agent.store.supervision import Abandoned, Duty
-from tests.contract.record import ADA, BOB, END, STARTED, segment
+from tests.contract.record import ADA, BOB, END, STARTED, segment, window
 from tests.contract.test_stores import Another, another, database_url, room, sid, store
 
 __all__ = ["another", "database_url", "room", "sid", "store"]
@@ -184,6 +184,7 @@ async def test_a_session_whose_room_is_gone_is_closed(
     said = [segment("one two", 5.0), segment("three", 20.5), segment("four", 24.0)]
     await store.write(sid, 1, [Stored(seq, one) for seq, one in enumerate(said, start=1)])
     await store.beat(sid, 1, Marks(25.0, (Mark(ADA, "TR_1", 20.0), Mark(BOB, "TR_2", 20.0, muted=True))))
+    await store.save_accounting(sid, 1, [Accounting(ADA, 40.0, 10.0, 11.0, 7.0)])
     gone = datetime.fromisoformat(STARTED) + timedelta(seconds=40)
     await close_session(another(), Settings(), Abandoned(room, sid, STARTED), gone)
     items = [one.item for one in await store.items(sid, after=3)]
@@ -200,6 +201,38 @@ async def test_a_session_whose_room_is_gone_is_closed(
     assert end is not None
     assert (end.segments, end.words, end.windows, end.gaps) == (3, 4, 3, 2)
     assert end.ended_at == "2026-11-25T10:00:40.250Z"
+    assert [(one.speech, one.answered, one.gap) for one in end.accounting] == [(10.0, 7.0, 3.0)]
+    assert all(one.balanced for one in end.accounting)
     assert await store.abandoned(0) == []
     with pytest.raises(SessionFenced):
         await store.write(sid, 1, [Stored(9, segment())])
+
+
+async def test_a_session_is_closed_on_its_own_windows(
+    store: Store, another: Another, room: str, sid: str
+) -> None:
+    """The settings were changed since: what is closed lies on the grid of the windows that are stored."""
+    await store.open_session(room, sid, STARTED)
+    said = [segment("one", 5.0), segment("two", 25.0)]
+    items = [*said, window(1), segment("three", 61.0)]
+    await store.write(sid, 1, [Stored(seq, one) for seq, one in enumerate(items, start=1)])
+    gone = datetime.fromisoformat(STARTED) + timedelta(seconds=10)
+    settings = Settings.from_env({"WINDOW_SECONDS": "60", "WINDOW_OVERLAP_SECONDS": "0"})
+    await close_session(another(), settings, Abandoned(room, sid, STARTED), gone)
+    windows = [one for _, one in await store.windows(sid)]
+    assert [(one.window_id, one.start, one.end) for one in windows] == [
+        (k, 10.0 * k, 10.0 * k + 20.0) for k in (0, 1, 2, 5, 6)
+    ]
+    end = await store.end_of(sid)
+    assert end is not None
+    assert end.ended_at == "2026-11-25T10:01:01.750Z", "not before what was said last"
+
+
+async def test_how_long_an_abandoned_session_is_silent(store: Store, room: str, sid: str) -> None:
+    """By the last sign of life of its transcriber; unknown of one that never came to open it."""
+    await store.open_session(room, sid, STARTED)
+    await store.import_items(Origin(room, f"{sid}_never", STARTED, 0, "spool"), [Stored(1, segment())])
+    await asyncio.sleep(0.3)
+    silent = {one.session: one.silent_seconds for one in await store.abandoned(0.2) if one.room == room}
+    assert silent.pop(f"{sid}_never") is None
+    assert 0.2 < (silent[sid] or 0.0) < 60

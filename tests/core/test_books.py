@@ -43,7 +43,8 @@ def test_every_field_is_the_sum_over_all_tracks(
     earlier: list[Accounting], closed: list[Accounting], running: list[Accounting]
 ) -> None:
     """An earlier transcriber's (who left nothing open), those that are over and those that run."""
-    earlier = [replace(one, gap=max(one.gap, one.speech - one.answered)) for one in earlier]
+    earlier = [replace(one, gap=max(one.speech - one.answered, 0.0)) for one in earlier]
+    earlier = [replace(one, answered=one.speech - one.gap) for one in earlier]
     kept: dict[str, Accounting] = {}
     for one in earlier:
         kept = add(kept, one)
@@ -103,3 +104,14 @@ def test_speakers_are_in_order_of_first_appearance() -> None:
 def test_nobody_has_no_sums() -> None:
     """A room in which nobody spoke."""
     assert Books().sums() == []
+
+
+@given(st.lists(tracks()))
+def test_sums_that_are_taken_over_balance(earlier: list[Accounting]) -> None:
+    """Whatever an earlier transcriber has left open: all speech is answered, or a gap."""
+    kept: dict[str, Accounting] = {}
+    for one in earlier:
+        kept = add(kept, one)
+    books = Books()
+    books.take_over(kept.values())
+    assert all(one.balanced and one.gap >= 0.0 and one.answered >= 0.0 for one in books.sums())

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core.model import Segment, Speaker, Window, Word
-from agent.core.windows import KEPT_SECONDS, TranscriptBuffer, pieces
+from agent.core.windows import KEPT_SECONDS, Grid, TranscriptBuffer, pieces
+from tests.contract import record
 
 SPEAKERS = [Speaker(identity=name, label=name) for name in ("interviewer", "candidate")]
 
@@ -265,13 +266,14 @@ def test_a_successor_closes_again_what_was_closed_too_early() -> None:
     ]
 
 
-def test_a_successor_with_other_windows_sends_no_empty_one() -> None:
-    """The setting was changed in between: a stored window of the old size has no words here."""
+def test_a_successor_with_other_windows_keeps_to_the_record() -> None:
+    """The setting was changed in between: windows go on as long and as far apart as those that are stored."""
     first, second = TranscriptBuffer(5.0, 0.0), TranscriptBuffer(100.0, 0.0)
     segment = said(1, [("hello", 51.0, 51.5)])
     first.add(segment)
     second.restore([segment], first.close())
-    assert [(one.window_id, words_in(one)) for one in second.close()] == [(0, ["hello"])]
+    second.add(said(2, [("there", 57.0, 57.5)]))
+    assert [(one.window_id, one.start, one.end) for one in second.close()] == [(11, 55.0, 60.0)]
 
 
 def test_a_predecessor_that_is_told_late() -> None:
@@ -437,3 +439,40 @@ def test_bad_sizes_are_refused(size: float, overlap: float) -> None:
     """Windows that would never move on, or have no length."""
     with pytest.raises(ValueError, match="overlap"):
         TranscriptBuffer(size, overlap)
+
+
+@given(st.integers(1, 60), st.integers(0, 59), st.lists(st.integers(0, 40), min_size=1, unique=True))
+def test_windows_tell_their_grid(size: int, overlap: int, ids: list[int]) -> None:
+    """Whatever the settings are; the first window alone does not say how far apart they lie."""
+    grid = Grid(size + 0.5, min(overlap, size) + 0.25)
+    hop = grid.size_seconds - grid.overlap_seconds
+    windows = [
+        Window(k, 1, round(k * hop, 3), round(k * hop + grid.size_seconds, 3), True, (), (), 0, 0)
+        for k in ids
+    ]
+    assert grid.of_record(windows) == grid
+    found = Grid(20.0, 10.0).of_record(windows)
+    assert found.size_seconds == pytest.approx(grid.size_seconds)
+    if ids != [0]:
+        assert found.overlap_seconds == pytest.approx(grid.overlap_seconds, abs=0.002)
+    assert 0 <= found.overlap_seconds < found.size_seconds
+    assert Grid(20.0, 10.0).of_record([]) == Grid(20.0, 10.0)
+
+
+def test_windows_that_were_closed_before_the_record_was_known_move() -> None:
+    """A transcriber with other settings, and the store came late: all windows lie on the record's grid."""
+    buffer = TranscriptBuffer(10.0, 0.0)
+    buffer.add(record.segment("new", 45.0))
+    [early] = buffer.advance(60.0, 60.0)
+    assert (early.window_id, early.start) == (4, 40.0)
+    before = TranscriptBuffer(20.0, 10.0)
+    before.add(record.segment("old", 1.0))
+    stored = [*before.advance(5.0, 5.0), *before.close()]
+    before.add(record.segment("older", 15.0))
+    stored += before.close()
+    buffer.restore([record.segment("old", 1.0), record.segment("older", 15.0)], stored)
+    windows = buffer.close()
+    assert [(one.window_id, one.revision, one.start, one.end) for one in windows] == [
+        (3, 1, 30.0, 50.0),
+        (4, 2, 40.0, 60.0),
+    ]
