@@ -6,8 +6,9 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 
 import typer
@@ -15,7 +16,8 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
-from agent.errors import SettingsError, StoreError
+from agent.background.run_beside import Background, run_beside
+from agent.errors import SettingsError
 from agent.http import (
     erasure,
     health,
@@ -45,8 +47,8 @@ from agent.settings import Settings, load_settings
 from agent.store.late import LateReader
 from agent.store.protocol import Reader, Record
 from agent.store.retention import Retention
-from agent.supervise import Supervisor, supervision
-from agent.webhooks.courier import Courier, delivering
+from agent.supervise import Supervisor
+from agent.webhooks.courier import Courier
 
 log = logging.getLogger(__name__)
 
@@ -55,9 +57,6 @@ STOP_SECONDS = 3
 
 STUCK_SECONDS = 30
 """How long a caller may leave what was sent to it unread before the system drops the connection."""
-
-AWAY_SECONDS = 5.0
-"""Pause before the record is tried again at the start."""
 
 INDEX_PAUSE_SECONDS = 0.2
 """Pause between two steps of indexing anew, in which others write."""
@@ -91,6 +90,7 @@ def create_app(
         responses=ANY_CALL,
         generate_unique_id_function=operation_id,
     )
+    background = app.state.background = Background()
     look = supervisor.look_now if supervisor else lambda _sid: None
     service = app.state.service = Service(
         settings,
@@ -100,6 +100,7 @@ def create_app(
         look,
         Feeds(store),
         Slots(settings.max_streams),
+        background,
         courier.figures if courier else None,
     )
     app.state.supervisor = supervisor
@@ -123,43 +124,37 @@ def create_app(
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
-    supervisor: Supervisor | None = app.state.supervisor
-    courier: Courier | None = app.state.courier
     try:
-        async with (
-            supervision(supervisor) if supervisor else nullcontext(),
-            delivering(courier) if courier else nullcontext(),
-            asyncio.TaskGroup() as group,
-        ):
-            tasks = [group.create_task(_prepare(service.store), name="prepare the record")]
-            if service.settings.retention_days:
-                retention = Retention(service.store, service.settings)
-                tasks.append(group.create_task(retention.run(), name="retention"))
+        async with AsyncExitStack() as stack:
+            for name, work, is_held_up in _side_tasks(app):
+                beside = run_beside(app.state.background, name, work, is_held_up=is_held_up)
+                await stack.enter_async_context(beside)
             yield
-            for task in tasks:
-                task.cancel()
     finally:
         await service.feeds.aclose()
         await service.livekit.aclose()
         await service.store.aclose()
 
 
+def _side_tasks(app: FastAPI) -> Iterator[tuple[str, Callable[[], Awaitable[None]], Callable[[], bool]]]:
+    """What runs beside the service: name, work, and whether it is held up."""
+    service: Service = app.state.service
+    supervisor: Supervisor | None = app.state.supervisor
+    courier: Courier | None = app.state.courier
+    yield "record", partial(_prepare, service.store), lambda: False
+    if supervisor:
+        yield "supervisor", supervisor.run, lambda: supervisor.is_held_up
+    if courier:
+        yield "courier", courier.run, lambda: courier.is_held_up
+    if service.settings.retention_days:
+        yield "retention", Retention(service.store, service.settings).run, lambda: False
+
+
 async def _prepare(store: Reader) -> None:
     """Make the tables while the first calls, which need none, are answered; then bring the index to date."""
-    told = False
-    while True:
-        try:
-            await store.migrate()
-            while not await store.index_anew():  # noqa: ASYNC110 - a pause for other writers, not a wait
-                await asyncio.sleep(INDEX_PAUSE_SECONDS)
-        except StoreError as error:
-            # whoever asks for a transcript tries again, too
-            if not told:
-                log.warning("record is away", extra={"action": "record_away", "error": str(error)})
-                told = True
-            await asyncio.sleep(AWAY_SECONDS)
-        else:
-            return
+    await store.migrate()
+    while not await store.index_anew():  # noqa: ASYNC110 - a pause for other writers, not a wait
+        await asyncio.sleep(INDEX_PAUSE_SECONDS)
 
 
 class _Server(uvicorn.Server):

@@ -12,8 +12,8 @@ import logging
 import math
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import Callable, Coroutine
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Annotated, NoReturn, cast
@@ -30,6 +30,7 @@ from livekit.agents import (
 )
 from livekit.agents.worker import ServerOptions
 
+from agent.background.run_beside import Background, run_beside
 from agent.core.speakers import TRANSCRIBER
 from agent.errors import SettingsError, TranscriptionError
 from agent.http.livekit import LiveKit
@@ -40,7 +41,7 @@ from agent.rtc.connect import encryption_with
 from agent.rtc.silero import load_model
 from agent.settings import Settings, load_settings
 from agent.store.pickup import picker_for
-from agent.supervise import Supervisor, supervision
+from agent.supervise import Supervisor
 from agent.transcriber import Transcriber
 
 log = logging.getLogger("worker")
@@ -155,18 +156,6 @@ def make_server(
     return server
 
 
-@asynccontextmanager
-async def _spools_taken_in(settings: Settings) -> AsyncIterator[None]:
-    """While the worker runs, what jobs on this host could not store before they died is stored."""
-    picker = picker_for(settings)
-    picking = asyncio.create_task(picker.keep_picking_up(settings.database_url), name="spools")
-    try:
-        yield
-    finally:
-        picking.cancel()
-        await asyncio.wait([picking])
-
-
 async def serve(settings: Settings, *, devmode: bool) -> None:
     """Run until SIGTERM or SIGINT; then let meetings go on for `DRAIN_SECONDS`, then hand them over.
 
@@ -175,9 +164,15 @@ async def serve(settings: Settings, *, devmode: bool) -> None:
     stop = _stop_on_signals()
     livekit = LiveKit(settings)
     supervisor = Supervisor(settings, livekit)
-    measured = figures_folder() if settings.metrics_port else nullcontext()
+    background = Background()
+    measured = figures_folder(background) if settings.metrics_port else nullcontext()
+    take_in = partial(picker_for(settings).keep_picking_up, settings.database_url)
     try:
-        async with measured as figures, supervision(supervisor), _spools_taken_in(settings):
+        async with (
+            measured as figures,
+            run_beside(background, "supervisor", supervisor.run, is_held_up=lambda: supervisor.is_held_up),
+            run_beside(background, "spools", take_in),
+        ):
             server = make_server(settings, supervisor, figures, devmode=devmode)
             await _serve(server, supervisor, stop, None if devmode else settings.drain_seconds)
     finally:

@@ -16,6 +16,7 @@ How a word travels, and where to read on:
     sinks/        data messages, captions, history: what goes into the room
     transcriber.py joins a room and runs the session; worker.py and pipeline.py are built on it
     http/         the token service's routes
+    background/   one way to run a task beside a program: log, wait, begin again, show in /health and metrics
     webhooks/     posts what is stored to the operator's server, beside the token service
 
 core/ is pure: no clock, no I/O, no LiveKit; time is an argument. Imports run one way, from the top of the

@@ -8,11 +8,12 @@ ACTIONS = frozenset(
         # worker
         "worker_stopping",
         "drain_over",
-        "figures_failed",
+        # tasks beside a worker or service
+        "background_failed",
+        "background_recovered",
         # supervision
         "rooms_unsupervised",
         "supervision_held_up",
-        "supervisor_failed",
         "transcriber_called",
         "session_closed",
         # session
@@ -58,8 +59,6 @@ ACTIONS = frozenset(
         "call_answered",
         "call_failed",
         "transcript_erased",
-        "retention_waits",
-        "record_away",
         "record_unreadable",
         "stream_slow",
         "streams_full",
@@ -68,7 +67,6 @@ ACTIONS = frozenset(
         "webhooks_idle",
         "webhooks_held_up",
         "webhooks_gone",
-        "webhooks_broken",
         "webhook_failed",
         "webhook_recovered",
         "webhook_refused",

@@ -12,8 +12,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Sequence, Set
-from contextlib import asynccontextmanager
+from collections.abc import Sequence, Set
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -51,7 +50,6 @@ AT_ONCE = 16
 NOTE_SECONDS = 2.0
 """How long a job may be held up by noting it in the store."""
 LEAVE_SECONDS = 1.0
-STOP_SECONDS = 3.0
 CLOSE_SECONDS = 10.0
 """How often sessions are looked for that nobody has ended."""
 SILENT_SECONDS = 30.0
@@ -61,23 +59,6 @@ RECENT_SECONDS = 5.0
 REMEMBERED = timedelta(hours=1)
 """For so long it is known when a room was seen to be gone."""
 NOT_PEOPLE = (api.ParticipantInfo.Kind.AGENT, api.ParticipantInfo.Kind.EGRESS)
-
-
-@asynccontextmanager
-async def supervision(supervisor: Supervisor) -> AsyncIterator[None]:
-    """Supervise meanwhile. A fault in it is logged, and ends neither meetings nor calls."""
-    supervising = asyncio.create_task(supervisor.run(), name="supervisor")
-    supervising.add_done_callback(_tell_fault)
-    try:
-        yield
-    finally:
-        supervising.cancel()
-        await asyncio.wait([supervising], timeout=STOP_SECONDS)
-
-
-def _tell_fault(supervising: asyncio.Task[None]) -> None:
-    if not supervising.cancelled() and (fault := supervising.exception()):
-        log.error("supervision has ended by a fault", exc_info=fault, extra={"action": "supervisor_failed"})
 
 
 class Supervisor:
@@ -99,6 +80,11 @@ class Supervisor:
         self._close_at = 0.0
         self._act_from = 0.0
         self._trouble = ""
+
+    @property
+    def is_held_up(self) -> bool:
+        """True while the database or LiveKit does not answer."""
+        return bool(self._trouble)
 
     def take_jobs(self) -> None:
         """From now on this process's worker can be given jobs."""

@@ -60,6 +60,7 @@ BROAD_EXCEPTS = {
     "agent/tracks.py": "the track boundary: a failed track does not end the others",
     "agent/sinks/outbox.py": "the sink boundary: what a sink cannot send is dropped",
     "local/recognizer/engines/lanes.py": "the lane boundary: a failed decode does not end its thread",
+    "agent/background/run_beside.py": "the side task boundary: a task that failed begins again",
     "agent/http/boundary.py": "the HTTP boundary: a failed call is a 500 without a stack trace",
 }
 """The boundaries (at most five) that may catch every exception: track, sink, background task, store, HTTP."""
@@ -67,10 +68,8 @@ BROAD_EXCEPTS = {
 TASK_OWNERS = {
     "worker.py": "the job's task is ended by the framework's session-end call; signals end the rest",
     "agent/pipeline.py": "AudioPipeline.stop awaits it",
-    "agent/job_metrics.py": "the context manager `figures_folder` cancels and awaits it",
-    "agent/supervise.py": "the context manager `supervision` cancels and awaits it",
+    "agent/background/run_beside.py": "the context manager `run_beside` cancels and awaits it",
     "agent/rtc/connect.py": "the function itself awaits it, also when it is cancelled",
-    "agent/webhooks/courier.py": "the context manager `delivering` cancels and awaits it",
     "agent/http/feeds.py": "Feeds cancels one with its last reader; Feeds.aclose awaits what still runs",
     "local/live_track.py": "LiveTrack.aclose awaits it",
     "local/listener.py": "Listener holds and cancels it",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, multiprocess
 
-from agent.job_metrics import fold
+from agent.background.run_beside import Background, run_beside
+from agent.job_metrics import fold, note_background
 from tests.conftest import ROOT
 
 JOB = """
@@ -75,3 +77,23 @@ def test_sums_outlive_their_processes(tmp_path: Path) -> None:
     fold(tmp_path)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["counter_gone.db", "histogram_gone.db"]
     assert figures(tmp_path)["transcriber_audio_sent_seconds_total"] == 17.5
+
+
+async def test_the_worker_tells_how_its_own_tasks_are(tmp_path: Path) -> None:
+    """Beside the figures of its jobs, which do not lose anything by it."""
+    background, begun = Background(), asyncio.Event()
+
+    async def broken() -> None:
+        begun.set()
+        raise OSError("the disk is full")
+
+    async with run_beside(background, "spools", broken):
+        await begun.wait()
+        with job(tmp_path, 1.0):
+            for _ in range(2):
+                note_background(tmp_path, background)
+        assert fold(tmp_path) == 3
+    sums = figures(tmp_path)
+    assert sums["transcriber_background_failing"] == 1
+    assert sums["transcriber_background_failures_total"] == 1
+    assert sums["transcriber_audio_sent_seconds_total"] == 1.0

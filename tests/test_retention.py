@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.background.run_beside import Background, run_beside
 from agent.errors import StoreError
 from agent.settings import Settings
 from agent.store.erasure import Tombstone
@@ -41,10 +42,8 @@ async def retaining(store: MemoryStore, tmp_path: Path, days: int = 30) -> Async
     """At work during the block."""
     settings = Settings.from_env({"RETENTION_DAYS": str(days), "SPOOL_DIRECTORY": f"{tmp_path}/spool"})
     retention = Retention(store, settings, every_seconds=EVERY)
-    async with asyncio.TaskGroup() as group:
-        running = group.create_task(retention.run())
+    async with run_beside(Background(), "retention", retention.run, first_seconds=EVERY):
         yield retention
-        running.cancel()
 
 
 async def until(holds: Callable[[], bool]) -> None:

@@ -31,7 +31,7 @@ from agent.store.protocol import Store, Stored
 from agent.store.sql import SqlStore
 from agent.webhooks import courier as courier_module
 from agent.webhooks import post as post_module
-from agent.webhooks.courier import AT_ONCE, Courier, delivering
+from agent.webhooks.courier import AT_ONCE, Courier
 from examples import webhook_receiver
 from examples.webhook_receiver import serve
 from tests.contract.record import STARTED, ended_ago, gap, segment, window
@@ -450,15 +450,6 @@ async def test_a_stopping_courier_lets_others_go_on_at_once(store: Store, receiv
     async with courier(store, receiver.url):
         await receiver.until(lambda: receiver.ids == ["RM_1-2"])
     assert len(await store.claim_deliveries("test", 1, 30.0)) == 1
-
-
-async def test_a_fault_of_ours_ends_no_service(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """It is told once, with its traceback."""
-    monkeypatch.setattr(courier_module, "open_store", None)
-    async with delivering(Courier(settings("http://127.0.0.1:9/hook"))):
-        await until(lambda: "webhooks_broken" in actions(caplog))
 
 
 async def test_a_record_in_memory_is_said_to_be_alone(caplog: pytest.LogCaptureFixture) -> None:

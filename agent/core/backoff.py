@@ -1,4 +1,4 @@
-"""How long the other side of a call asks us to wait before the next try."""
+"""How long to wait before the next try: the one growing pause, and what the other side asks for."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 _NUMBER = re.compile(r"\d+(\.\d*)?", re.ASCII)
+
+
+def growing_pause(failures: int, first_seconds: float, longest_seconds: float) -> float:
+    """How long to wait after so many failures in a row (1 or more).
+
+    The first pause is `first_seconds`, each further one twice as long, up to `longest_seconds`.
+    """
+    return min(first_seconds * 2.0 ** min(failures - 1, 30), longest_seconds)
 
 
 def read_retry_after(headers: Mapping[str, str], now: datetime) -> float | None:

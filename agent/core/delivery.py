@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import quote
 
+from agent.core.backoff import growing_pause
 from agent.core.fields import dump, fields_of, type_of
 from agent.core.messages import VERSION
 from agent.core.model import End, Gap, Item, Window
@@ -67,7 +68,7 @@ def pause_seconds(failures: int, luck: float, asked: float | None = None) -> flo
     `luck`: 0 to 1, spreads the tries of many sessions. `asked`: seconds, what the receiver's `retry-after`
     says; it is kept to, up to `GIVE_UP_SECONDS`.
     """
-    longest = min(FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 30), LONGEST_PAUSE_SECONDS)
+    longest = growing_pause(failures, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
     return max(longest * (0.5 + luck / 2), min(asked or 0.0, GIVE_UP_SECONDS))
 
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 from enum import StrEnum
 from random import Random
 
+from agent.core.backoff import growing_pause
 from agent.errors import IllegalEvent
 
 FIRST_RETRY_SECONDS = 0.1
@@ -89,12 +90,12 @@ class Link:
     def failed(self, now: float, *, retryable: bool, retry_after_seconds: float | None) -> None:
         """The session could not be opened, or was lost: wait before the next try."""
         self.feed(LinkEvent.FAILED)
-        wait = min(FIRST_RETRY_SECONDS * 2**self._failures, LONGEST_RETRY_SECONDS)
+        self._failures += 1
+        wait = growing_pause(self._failures, FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS)
         if not retryable:
             wait = PROBE_SECONDS
         wait = max(wait, min(retry_after_seconds or 0.0, LONGEST_ASKED_SECONDS))
         wait *= 1 + JITTER * self._random.random()
-        self._failures = min(self._failures + 1, 16)
         self.retry_at = now + wait
 
     def answered(self) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agent.core.backoff import growing_pause
+
 BEAT_SECONDS = 1.0
 """How often a transcriber shows that it lives."""
 DEAD_SECONDS = 3.0
@@ -95,4 +97,4 @@ def wait_after(tries: int) -> float:
     """Seconds to wait for the answer of the last of `tries` calls; 0 before the first."""
     if tries == 0:
         return 0.0
-    return min(FIRST_WAIT_SECONDS * 2.0 ** min(tries - 1, 8), LONGEST_WAIT_SECONDS)
+    return growing_pause(tries, FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from fastapi import APIRouter, Depends
@@ -42,7 +43,14 @@ class Webhooks(BaseModel):
 class Healthy(BaseModel):
     """The service is up and LiveKit answered it."""
 
-    status: Literal["healthy"] = "healthy"
+    status: Literal["healthy", "degraded"] = Field(
+        description="degraded: calls are answered, and a task beside the service is failing."
+    )
+    background: Mapping[str, Literal["running", "failing", "over"]] = Field(
+        description="Tasks beside the service. failing: it begins again after a pause, or waits for the "
+        "database or LiveKit; over: it has nothing to do any more.",
+        examples=[{"record": "over", "supervisor": "running", "courier": "running"}],
+    )
     livekit_url: str = Field(description="What clients are given.", examples=["wss://livekit.example.com"])
     warnings: list[str] = Field(
         description="What is likely to be wrong with the settings, in sentences for the operator.",
@@ -74,7 +82,10 @@ async def health(service: CurrentService) -> Healthy:
         raise LiveKitError(str(error), status=503) from error
     now = timestamp()
     webhooks = _told(service.webhooks) if service.webhooks else None
+    states = service.background.states()
     return Healthy(
+        status="degraded" if "failing" in states.values() else "healthy",
+        background=states,
         livekit_url=client_url(service.settings),
         warnings=doubts(service.settings),
         webhooks=webhooks,

@@ -23,8 +23,8 @@ class _Text(Response):
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 async def metrics(service: CurrentService) -> _Text:
-    """Calls and how long they took, live streams, webhooks. A scraper sends a key as its bearer token."""
+    """Calls, streams, webhooks and side tasks. A scraper sends a key as its bearer token."""
     figures = service.webhooks
     names = ("delivered", "failed", "refused", "given_up")
     counts = {name: getattr(figures, name) for name in names} if figures else {}
-    return _Text(service.measures.text(service.slots.taken, counts))
+    return _Text(service.measures.text(service.slots.taken, counts, service.background))

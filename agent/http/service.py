@@ -12,7 +12,7 @@ from agent.core.delivery import Figures
 from agent.http.events import Seen
 from agent.http.feeds import Feeds
 from agent.http.livekit import LiveKit
-from agent.http.measures import Measures
+from agent.http.measures import Measures, Tasks
 from agent.http.names import NewNames
 from agent.http.slots import Slots
 from agent.settings import Settings
@@ -36,6 +36,8 @@ class Service:
     """What live streams read."""
     slots: Slots
     """How many of them there may be."""
+    background: Tasks
+    """What runs beside the service."""
     webhooks: Figures | None = None
     """What this process has delivered; None when there is no WEBHOOK_URL."""
     new_names: NewNames = field(default_factory=NewNames)

@@ -127,29 +127,26 @@ class Picker:
         log.info("spool of an erased session removed", extra={"action": "spool_erased", "session": session})
 
     async def keep_picking_up(self, database_url: str) -> None:
-        """Until cancelled. The store is opened only when there is something to take in."""
+        """Until cancelled. The store is opened only when there is something to take in.
+
+        Raises:
+            OSError: the spools cannot be listed.
+            StoreError: the store is away; what was not taken in stays. Run it again later.
+        """
         while True:
             if await self._any():
                 store = await asyncio.to_thread(open_store, database_url)
                 try:
                     await self.pick_up(store)
-                except StoreError as exc:
-                    log.warning("spools wait", extra={"action": "spools_wait", "error": str(exc)})
                 finally:
                     await store.aclose()
             await asyncio.sleep(EVERY_SECONDS)
 
     async def _any(self) -> bool:
-        try:
-            if await asyncio.to_thread(self._files, None):
-                return True
-            due = asyncio.get_running_loop().time() >= self._aside_at
-            return due and bool(await asyncio.to_thread(left_aside, self.directory))
-        except OSError as exc:
-            log.error(
-                "spools cannot be listed", extra={"action": "spool_failed", "error": str(exc.strerror or exc)}
-            )
-            return False
+        if await asyncio.to_thread(self._files, None):
+            return True
+        due = asyncio.get_running_loop().time() >= self._aside_at
+        return due and bool(await asyncio.to_thread(left_aside, self.directory))
 
     def _files(self, session: str | None) -> list[Path]:
         return spool_files(self.directory) if session is None else files_of(self.directory, session)
@@ -157,8 +154,7 @@ class Picker:
     async def _take_in(self, store: Store, path: Path, file: BinaryIO) -> bool:
         facts = await asyncio.to_thread(_look_through, file)
         if facts.newer:
-            waits = {"action": "spools_wait", "file": path.name, "error": "a newer program wrote it"}
-            log.warning("spool waits for a newer worker", extra=waits)
+            log.warning("spool waits for a newer worker", extra={"action": "spools_wait", "file": path.name})
             return False
         if facts.head is None:
             named = session_of(path)

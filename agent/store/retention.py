@@ -62,13 +62,13 @@ class Retention:
         """Those whose erasing was cut short: at most a batch."""
 
     async def run(self) -> None:
-        """Look again and again."""
+        """Look again and again.
+
+        Raises:
+            StoreError: the database is away, or a session could not be erased wholly; run it again later.
+        """
         while True:
-            try:
-                more = await self._look()
-            except StoreError as exc:
-                log.warning("retention waits", extra={"action": "retention_waits", "error": str(exc)})
-                more = False
+            more = await self._look()
             await asyncio.sleep(min(PAUSE_SECONDS, self._every_seconds) if more else self._every_seconds)
 
     async def _look(self) -> bool:

@@ -13,8 +13,6 @@ import logging
 import os
 import random
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -44,23 +42,6 @@ AWAY_SECONDS = 5.0
 """When the database does not answer, it is asked again after so long."""
 
 
-@asynccontextmanager
-async def delivering(courier: Courier) -> AsyncIterator[None]:
-    """Deliver meanwhile. A fault in it is logged, and does not end the service."""
-    working = asyncio.create_task(courier.run(), name="courier")
-    working.add_done_callback(_tell_fault)
-    try:
-        yield
-    finally:
-        working.cancel()
-        await asyncio.wait([working], timeout=2 * STOP_SECONDS)
-
-
-def _tell_fault(working: asyncio.Task[None]) -> None:
-    if not working.cancelled() and (fault := working.exception()):
-        log.error("webhooks have ended by a fault", exc_info=fault, extra={"action": "webhooks_broken"})
-
-
 class Courier:
     """Of one process; `run` until cancelled."""
 
@@ -75,6 +56,11 @@ class Courier:
         self._wake = asyncio.Event()
         self._under_way = 0
         self._trouble = ""
+
+    @property
+    def is_held_up(self) -> bool:
+        """True while the database does not answer."""
+        return bool(self._trouble)
 
     async def run(self) -> None:
         """Deliver from the database of the settings."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
+from agent.errors import StoreError
 from agent.http.client_url import doubts
 from agent.http.livekit import LiveKit
 from agent.store.memory import MemoryStore
@@ -47,6 +49,65 @@ async def health(livekit_url: str, courier: Courier | None) -> httpx.Response:
         answer = await client.get("/health")
     await livekit.aclose()
     return answer
+
+
+@pytest.mark.parametrize("fault", [None, RuntimeError("a fault of ours"), StoreError("away")])
+async def test_a_courier_that_fails(livekit_url: str, fault: Exception | None) -> None:
+    """A service whose courier is dead, or waits, says so; it answers calls all the same."""
+    chosen = settings(LIVEKIT_URL=livekit_url, **HOOK)
+    livekit, courier = LiveKit(chosen), Courier(chosen)
+    begun = asyncio.Event()
+
+    async def run() -> None:
+        begun.set()
+        if fault is not None:
+            raise fault
+        await asyncio.Event().wait()
+
+    courier.run = run  # type: ignore[method-assign]
+    app = create_app(chosen, livekit, MemoryStore(), courier=courier)
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
+    ):
+        await begun.wait()
+        answer = await client.get("/health")
+        figures = (await client.get("/metrics", headers={"Authorization": f"Bearer {KEY}"})).text
+    told = answer.json()
+    assert answer.status_code == 200
+    assert told["status"] == ("healthy" if fault is None else "degraded")
+    assert told["background"]["courier"] == ("running" if fault is None else "failing")
+    failing = float(fault is not None)
+    assert f'service_background_failing{{task="courier"}} {failing}' in figures
+    assert f'service_background_failures{{task="courier"}} {failing}' in figures
+    assert fault is None or str(fault) not in answer.text
+
+
+async def test_a_retention_that_fails_closes_nothing(livekit_url: str) -> None:
+    """The store stays open under a service that answers."""
+
+    class Broken(MemoryStore):
+        closed = False
+
+        async def may_erase_expired(self, holder: str, hold_seconds: float) -> bool:
+            raise RuntimeError("a fault of ours")
+
+        async def aclose(self) -> None:
+            self.closed = True
+
+    chosen, store = settings(LIVEKIT_URL=livekit_url, RETENTION_DAYS="30"), Broken()
+    app = create_app(chosen, LiveKit(chosen), store)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client,
+    ):
+        async with asyncio.timeout(5):
+            while app.state.background.states()["retention"] != "failing":  # noqa: ASYNC110 - no event
+                await asyncio.sleep(0.01)
+        assert not store.closed
+        assert (await client.get("/health")).json()["background"]["retention"] == "failing"
+    assert store.closed
 
 
 async def test_webhooks_that_are_off(livekit_url: str) -> None:

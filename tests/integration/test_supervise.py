@@ -15,13 +15,14 @@ from pathlib import Path
 import pytest
 from livekit import api, rtc
 
+from agent.background.run_beside import Background, run_beside
 from agent.core.supervision import DEAD_SECONDS
 from agent.http.livekit import LiveKit as Api
 from agent.rtc.connect import connect
 from agent.settings import Settings
 from agent.store import open_store
 from agent.store.protocol import Store
-from agent.supervise import SETTLE_SECONDS, Supervisor, supervision
+from agent.supervise import SETTLE_SECONDS, Supervisor
 from local.livekit.server import LiveKitServer
 from local.speakers import participant_token
 from tests.conftest import LiveKit
@@ -49,7 +50,9 @@ class Watched:
         settings = self.settings.model_copy(update=changes)
         client = Api(settings)
         self.stack.push_async_callback(client.aclose)
-        await self.stack.enter_async_context(supervision(Supervisor(settings, client)))
+        await self.stack.enter_async_context(
+            run_beside(Background(), "supervisor", Supervisor(settings, client).run)
+        )
 
     async def calls(self) -> int:
         """Dispatches beyond the one that made the room."""

@@ -486,7 +486,7 @@ async def test_a_database_that_is_away(livekit: LiveKit, tmp_path: Path, unused_
         assert (await service.client.post("/rooms/create")).status_code == 200
         assert (await service.client.get("/rooms/a/transcript")).status_code == 503
     log = "".join(service.lines)
-    assert "action=record_away" in log
+    assert "action=background_failed task=record" in log
     assert "swordfish" not in log
 
 

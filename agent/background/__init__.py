@@ -1,0 +1,1 @@
+"""What runs beside a program's main work (`run_beside`)."""
