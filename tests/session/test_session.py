@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from agent.closing import close_session
 from agent.core.model import Reason, State, Status
 from agent.core.supervision import Watched
 from agent.errors import RoomEventsLost
 from agent.rtc.room import QUEUE_SIZE
+from agent.settings import Settings
 from agent.sinks.data_message import DataMessageSink
 from agent.sinks.protocol import Outgoing
 from agent.store.memory import MemoryStore
@@ -222,3 +226,33 @@ async def test_people_come_back_after_the_end(tmp_path: Path) -> None:
         show.room.close()
         await ended(show.running)
     assert len(show.ends) == 2
+
+
+@in_virtual_time
+async def test_killed_after_people_came_back(tmp_path: Path) -> None:
+    """A transcriber that dies in a session that goes on after its end is missed: what it heard is a gap."""
+    store = MemoryStore()
+    with suppress(asyncio.CancelledError):
+        async with meeting(tmp_path, store=store) as show:
+            ann, voice = await show.joined("ann")
+            await show.said(voice, 1)
+            show.room.leave(ann)
+            await until(lambda: len(show.ends) == 1)
+            await asyncio.sleep(30.0)
+            await show.joined("ann")
+            back = (show.room.date() - show.room.creation_time).total_seconds()
+            await asyncio.sleep(2.0)
+            show.running.cancel()
+            await asyncio.sleep(60.0)
+            [left] = await store.abandoned(30.0)
+            gone = show.room.creation_time + timedelta(seconds=back + 10.0)
+            await close_session(store, Settings(), left, gone)
+    [gap] = [gap for _, gap in await store.gaps(SID)]
+    assert (gap.speaker.identity, gap.reason) == ("ann", Reason.TRANSCRIBER_LOST)
+    assert back - 0.5 < gap.start < back + 2.5
+    assert gap.end == pytest.approx(back + 10.0, abs=0.1)
+    end = await store.end_of(SID)
+    assert end is not None
+    assert (end.words, end.gaps) == (1, 1)
+    assert end.accounting
+    assert all(one.balanced for one in end.accounting)
