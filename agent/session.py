@@ -215,9 +215,10 @@ class Session:
                 self._tracks.mute(track_sid, muted)
             case happened.ParticipantChanged(identity) if self._speakers.knows(identity):
                 self._speaker_of(event)
-            case happened.ParticipantLeft(identity, participant_sid):
+            case happened.ParticipantLeft(identity, participant_sid, connection_lost):
                 here_again = identity in self._room.remote_participants
                 self._tracks.end_of(identity, participant_sid if here_again else None)
+                self._tracks.participant_left(identity, connection_lost)
             case happened.ConnectionLost():
                 self._lost_at = self._tracks.connection_lost()
                 self._record_of_the_room(Status(State.DEGRADED, Reason.CONNECTION_LOST))

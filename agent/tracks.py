@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,6 +14,7 @@ from typing import Protocol
 from livekit import rtc
 
 from agent.clock import RoomClock
+from agent.core.absence import REASON_SECONDS, Absences
 from agent.core.concealment import Concealment
 from agent.core.consent import OptOuts
 from agent.core.model import Gap, Reason, Segment, Speaker, State, Status
@@ -152,6 +153,11 @@ class Tracks:
         self._closing = False
         self._statuses = Statuses()
         self._outage = Outage()
+        self._absences = Absences()
+        self._told_absent: dict[str, Speaker] = {}
+        """Those of whom readers know that their connection was lost, by identity."""
+        self._ended_stalled: dict[str, tuple[Speaker, float]] = {}
+        """Sid -> speaker and end (room time) of a track that ended in a stall; why is known soon."""
         self._opted_out = OptOuts()
         self._look_now = asyncio.Event()
         self._watching = group.create_task(self._watch(), name="reception")
@@ -173,7 +179,11 @@ class Tracks:
         """How far each track has come that is not over, or may come back after an outage."""
         missing = [Mark(hole.speaker, hole.track_sid, hole.since) for hole in self._outage.missing]
         missing += [Mark(one.speaker, sid, one.since) for sid, one in self._restarting.items()]
+        missing += self._absent_marks()
         return (*missing, *(track.mark() for track in (*self._running.values(), *self._ending)))
+
+    def _absent_marks(self) -> list[Mark]:
+        return [Mark(one.speaker, one.track_sid, one.since, lost=True) for one in self._absences.all]
 
     def start(self, event: TrackStarted, speaker: Speaker, unheard_since: float | None = None) -> None:
         """Transcribe a track; the same track again changes nothing, a new object of it begins anew.
@@ -227,8 +237,7 @@ class Tracks:
         self._ended.pop(track_sid, None)
         self._opted_out.begin(track_sid, speaker, self._clock.now(), reason)
         status = Status(State.STOPPED, reason, speaker, _REFUSED[reason])
-        if said := self._statuses.feed(("consent", track_sid), speaker, status):
-            self._emit(said)
+        self._say(("consent", track_sid), status)
 
     def mute(self, track_sid: str, muted: bool) -> None:
         """A track was muted or unmuted."""
@@ -249,8 +258,10 @@ class Tracks:
             if self._end_restart(track_sid):
                 self._ended[track_sid] = self._clock.now()
             return
-        self._not_received(track, track.received_no_more(self._clock.now()))
+        self._damaged(track, track.received_no_more(self._clock.now()))
         self._tell_damage(track, 0.0)
+        if track.told_stalled:
+            self._ended_stalled[track_sid] = track.speaker, self._clock.now()
         track.task.gone(tail_seconds)
         if track.task.machine.timeline.heard and not track.is_muted:
             self._ended[track_sid] = track.heard_until
@@ -259,6 +270,7 @@ class Tracks:
         TRACKS.dec()
         self._ending.append(track)
         self._outage.ended(track, self._clock.now())
+        self._absences.ended(track, self._clock.now())
         log.info("track ended", extra={"action": "track_ended", "track_sid": track_sid})
 
     def end_of(self, identity: str, participant_sid: str | None = None) -> None:
@@ -273,6 +285,38 @@ class Tracks:
             for track_sid in self._opted_out.of(identity):
                 self.end(track_sid)
 
+    def participant_left(self, identity: str, connection_lost: bool) -> None:
+        """A participant is gone, after its tracks; `connection_lost`: nobody asked for that."""
+        if connection_lost:
+            self._absences.lost(identity, self._clock.now())
+        else:
+            self._absences.left(identity)
+        self._tell_absences()
+
+    def _tell_absences(self) -> None:
+        """Report whose connection was lost, and who is heard again or is not awaited any more."""
+        absent, told = self._absences.speakers, self._told_absent
+        self._told_absent = absent
+        for identity in absent.keys() - told.keys():
+            detail = "this participant's connection was lost"
+            status = Status(State.DEGRADED, Reason.CONNECTION_LOST, absent[identity], detail)
+            self._say(("absence", identity), status)
+            for track_sid in [sid for sid, one in self._ended_stalled.items() if one[0].identity == identity]:
+                self._end_stall(track_sid)
+        for identity in told.keys() - absent.keys():
+            self._say(("absence", identity), Status(State.LISTENING, speaker=told[identity]))
+
+    def _end_stall(self, track_sid: str) -> None:
+        """The stall in which a track ended is over, or was a lost connection."""
+        speaker, _ = self._ended_stalled.pop(track_sid)
+        self._say(("reception", track_sid), Status(State.LISTENING, speaker=speaker))
+
+    def _say(self, owner: Hashable, status: Status) -> None:
+        """Report a status of a speaker unless readers know it or a worse one."""
+        assert status.speaker is not None
+        if said := self._statuses.feed(owner, status.speaker, status):
+            self._emit(said)
+
     def _events(self) -> list[tuple[str, TrackStarted]]:
         """With what each track began that is received, or begins anew soon."""
         restarting = [(sid, restart.event) for sid, restart in self._restarting.items()]
@@ -282,9 +326,7 @@ class Tracks:
         """If the track's participant had opted out: say from when to when."""
         if gap := self._opted_out.end(track_sid, self._clock.now()):
             self._emit(gap)
-            back = Status(State.LISTENING, speaker=gap.speaker)
-            if said := self._statuses.feed(("consent", track_sid), gap.speaker, back):
-                self._emit(said)
+            self._say(("consent", track_sid), Status(State.LISTENING, speaker=gap.speaker))
 
     # ---- the room's connection
 
@@ -309,8 +351,15 @@ class Tracks:
     def tick(self) -> None:
         """Tell the gaps of those who are heard again, or will not be."""
         now = self._clock.now()
-        for gap in self._outage.tick(now, list(self._running.values())):
+        running = list(self._running.values())
+        for gap in self._outage.tick(now, running):
             self._emit(gap)
+        for gap in self._absences.tick(now, running):
+            self._emit(gap)
+        self._tell_absences()
+        for track_sid, (_, ended_at) in list(self._ended_stalled.items()):
+            if now - ended_at >= REASON_SECONDS:
+                self._end_stall(track_sid)
         for track in (*self._running.values(), *self._ending):
             self._settle(track, track.task.machine.watermark(now))
 
@@ -340,10 +389,13 @@ class Tracks:
         CONCEALED.inc(reception.concealed)
         track.task.machine.timeline.lagging(track.reception.lag, RECEPTION_SECONDS)
 
-    def _not_received(self, track: _Track, damages: Iterable[Damage]) -> None:
+    def _damaged(self, track: _Track, damages: Iterable[Damage]) -> None:
         for damage in damages:
             gap = Gap(track.speaker, track.track_sid, damage.start, damage.end, damage.reason)
             track.concealment.damaged(replace(damage, reason=self._explained(gap).reason))
+
+    def _not_received(self, track: _Track, damages: Iterable[Damage]) -> None:
+        self._damaged(track, damages)
         stalled = track.reception.stalled_for(self._clock.now()) >= STALL_TOLD_SECONDS
         if stalled != track.told_stalled:
             track.told_stalled = stalled
@@ -365,8 +417,7 @@ class Tracks:
         status = Status(State.LISTENING, speaker=track.speaker)
         if begins:
             status = Status(State.DEGRADED, reason, track.speaker, detail)
-        if said := self._statuses.feed((kind, track.track_sid), track.speaker, status):
-            self._emit(said)
+        self._say((kind, track.track_sid), status)
 
     def _settle(self, track: _Track, until: float) -> None:
         """Write the gaps of damage before `until` (room time), where all words are known."""
@@ -388,7 +439,10 @@ class Tracks:
         self._closing = True
         self._watching.cancel()
         now = self._clock.now()
-        missing = tuple(Mark(hole.speaker, hole.track_sid, now) for hole in self._outage.missing)
+        missing = (
+            *(Mark(hole.speaker, hole.track_sid, now) for hole in self._outage.missing),
+            *self._absent_marks(),
+        )
         for gap in self._outage.end(now):
             self._emit(gap)
         for track_sid in self._opted_out.all:
@@ -400,6 +454,8 @@ class Tracks:
         there = [track.task for track in self._running.values()]
         for track_sid in list(self._running):
             self.end(track_sid, tail_seconds)
+        for track_sid in list(self._ended_stalled):
+            self._end_stall(track_sid)
         runners = [track.runner for track in self._ending]
         if not runners:
             return missing

@@ -38,6 +38,8 @@ class Mark:
     muted: bool = False
     ended: float | None = None
     """Room time of its end, when answers of a track that is over are awaited."""
+    lost: bool = False
+    """Its participant's connection was lost: more is missing only if the participant comes back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ class Unheard:
         """
         gaps = []
         for sid, mark in tuple(self._marks.items()):
-            if sid in self._present and not everybody:
+            if mark.lost or (sid in self._present and not everybody):
                 continue
             del self._marks[sid]
             end = self.began if mark.ended is None else min(mark.ended, self.began)

@@ -66,6 +66,8 @@ class ParticipantLeft:
     identity: str
     participant_sid: str
     """The stay that is over; the same identity may be here again already."""
+    connection_lost: bool = False
+    """LiveKit removed the participant because nothing came from it any more; nobody asked for that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,18 @@ _SOURCES = {
     rtc.TrackSource.SOURCE_SCREENSHARE_AUDIO: "screen_share_audio",
 }
 
+_CONNECTION_LOST = frozenset(
+    {
+        rtc.DisconnectReason.CONNECTION_TIMEOUT,
+        rtc.DisconnectReason.SIGNAL_CLOSE,
+        rtc.DisconnectReason.STATE_MISMATCH,
+        rtc.DisconnectReason.JOIN_FAILURE,
+        rtc.DisconnectReason.MEDIA_FAILURE,
+        rtc.DisconnectReason.SIP_TRUNK_FAILURE,
+    }
+)
+"""Why a participant was removed whom neither its client nor the server's API asked to go."""
+
 
 class RoomEvents:
     """The events of one room. Make it before the room is connected, so that none is missed."""
@@ -302,7 +314,8 @@ class RoomEvents:
 
     def _on_left(self, participant: rtc.RemoteParticipant) -> None:
         self._undecrypted.discard(participant.identity)
-        self._put(ParticipantLeft(participant.identity, participant.sid))
+        lost = participant.disconnect_reason in _CONNECTION_LOST
+        self._put(ParticipantLeft(participant.identity, participant.sid, lost))
 
     def _on_reconnected(self) -> None:
         self._put(ConnectionRestored())

@@ -89,6 +89,15 @@ def test_a_track_that_was_published_anew_goes_on() -> None:
     assert unheard.rest() == []
 
 
+def test_who_was_lost_is_missed_only_by_coming_back() -> None:
+    """Lost before the change of transcribers: the gap goes on, or ended with the removal."""
+    marks = left(Mark(ADA, "TR_a", 28.5, lost=True), Mark(BOB, "TR_b", 27.0, lost=True))
+    unheard = Unheard(marks, {}, {}, now=36.0)
+    assert unheard.rest() == unheard.rest(everybody=True) == []
+    assert len(unheard.marks) == 2
+    assert unheard.begin("TR_c", "ada", muted=False) == (28.5, None)
+
+
 def test_a_track_that_left_before_it_was_received_is_gone() -> None:
     """Published anew at the very moment of the change: unheard since the mark, and told without the end."""
     present = {"TR_a": 1.0, "TR_b": 1.0}
