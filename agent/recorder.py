@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from agent.core.backlog import Losses, Waiting
-from agent.core.model import Accounting, Gap, Item, Reason, Segment, Speaker, State, Status, Window
+from agent.core.model import Accounting, End, Gap, Item, Reason, Segment, Speaker, State, Status, Window
 from agent.errors import SessionErased, SessionFenced, StoreError
 from agent.metrics import STORE_AWAY, WAITING
 from agent.pending import Pending
@@ -139,6 +139,8 @@ class Recorder:
             self._go_live("too much waits")
         waiting = self._pending.add(item)
         WAITING.inc()
+        if isinstance(item, End):
+            self.save_accounting(item.accounting)  # what is queued of them is older than the end's
         if self._told:
             self._show(waiting, None)
         self._rouse()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -357,6 +358,33 @@ async def test_a_refused_spool_holds_up_no_session(file: Path, folder: Path) -> 
         assert await rig.recorder.begun(10.0)
         assert await rig.recorder.drain(5.0)
         assert await rig.texts() == words(1)
+
+
+async def test_the_sums_of_the_end_are_the_last(file: Path, folder: Path) -> None:
+    """Running sums that waited with it do not take their place, nor do those on disk after a kill."""
+    async with recording(f"sqlite:///{file}", folder) as rig:
+        with locked(file):
+            rig.recorder.save_accounting([sums(heard=1.0)])
+            await rig.until(lambda: bool(spool_files(folder)))
+            rig.recorder.record(END)
+        assert await rig.recorder.drain(5.0)
+        info = await rig.reader.find_session(ROOM)
+        assert info is not None
+        assert info.accounting == END.accounting
+        with locked(file):
+            rig.recorder.save_accounting([sums(heard=1.0)])
+            rig.recorder.record(replace(END, gaps=7))
+            assert await rig.recorder._pending.spill()
+            (path,) = spool_files(folder)
+            kept = path.read_bytes()
+        assert await rig.recorder.drain(5.0)
+    (folder / f"{SID}.again.spool").write_bytes(kept)
+    store = SqlStore(f"sqlite:///{file}")
+    await Picker(folder, settle_seconds=0.0).pick_up(store)
+    info = await store.find_session(ROOM)
+    await store.aclose()
+    assert info is not None
+    assert info.accounting == END.accounting
 
 
 async def test_a_long_outage_is_on_disk_not_in_memory(file: Path, folder: Path) -> None:
