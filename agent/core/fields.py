@@ -6,6 +6,7 @@ Used by the messages in the room, the store and the REST answers alike. Seconds 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from math import isfinite
 from typing import Any, TypeVar
@@ -24,6 +25,7 @@ from agent.core.model import (
     Window,
     Word,
 )
+from agent.core.text import clean_json
 from agent.errors import MessageError
 
 Fields = dict[str, Any]
@@ -37,10 +39,20 @@ _TYPES: dict[type, str] = {
 }
 
 
+_UNSAYABLE = re.compile(r"[\ud800-\udfff]|\\u0000")
+"""Of JSON text: half a surrogate pair, or what may be U+0000."""
+
+
 def dump(value: object) -> bytes:
-    """JSON as it goes over the wire: compact, in UTF-8. Half a surrogate pair is no text and becomes `?`."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.encode("utf-8", "replace")
+    """JSON as it goes over the wire: compact, in UTF-8, its texts cleaned as `agent.core.text` says."""
+    text = _json(value)
+    if _UNSAYABLE.search(text):
+        text = _json(clean_json(value))
+    return text.encode("utf-8")
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def type_of(item: Item) -> str:

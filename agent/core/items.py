@@ -7,6 +7,7 @@ from collections import deque
 from agent.core.answers import Answer, Token
 from agent.core.ledger import Answered
 from agent.core.model import SAMPLE_RATE, Gap, Reason, Segment, Speaker, Word
+from agent.core.text import clean_text
 from agent.core.timeline import Timeline
 from agent.core.utterance import Utterance
 
@@ -107,8 +108,8 @@ class ItemMaker:
 
 
 def clean(text: str) -> str:
-    """`text` as it can be stored and sent anywhere: no NUL, no lone surrogate, no blanks around it."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8").strip()
+    """`text` as it can be stored and sent anywhere (`agent.core.text`), without blanks around it."""
+    return clean_text(text).strip()
 
 
 def _spread(text: str, utterance: Utterance) -> list[Token]:

@@ -10,10 +10,11 @@ from urllib.parse import quote, unquote
 
 from fastapi.sse import format_sse_event
 
+from agent.clock import timestamp
 from agent.core.fields import dump, fields_of, seconds, speaker_fields, type_of
 from agent.core.history import MAX_SEQ
 from agent.core.model import Item, Segment
-from agent.store.dates import iso, moment
+from agent.store.dates import moment
 from agent.store.protocol import RoomLife, Stored
 
 HEARTBEAT = b": \n\n"
@@ -111,6 +112,6 @@ def _timestamp(started_at: str, start: float) -> str:
     """When it was said, by the calendar: ISO 8601, UTC."""
     began = moment(started_at)
     try:
-        return iso(began + timedelta(seconds=seconds(start)))
+        return timestamp(began + timedelta(seconds=seconds(start)))
     except OverflowError:  # a time that nobody can have spoken at
-        return iso(began)
+        return timestamp(began)

@@ -9,17 +9,10 @@ from enum import Enum
 from typing import Any, TypeVar, cast
 
 from agent.core.model import Segment
+from agent.core.text import clean_text
 from agent.store.protocol import Stored
 
 T = TypeVar("T")
-
-
-def clean_text(text: str) -> str:
-    """Text that UTF-8 and PostgreSQL can hold: U+0000 and lone surrogates become U+FFFD."""
-    if not text.isascii():
-        # a pair of surrogates is one character written in halves, and becomes that character
-        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text.replace("\0", "\ufffd")
 
 
 def clean(value: T) -> T:

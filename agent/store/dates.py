@@ -1,18 +1,8 @@
-"""Dates of the record: ISO 8601 in UTC, compared by Unix milliseconds."""
+"""Dates of the record: ISO 8601 in UTC (`agent.clock.timestamp` writes them), compared by milliseconds."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-
-
-def now_iso() -> str:
-    """The wall clock, like 2026-11-25T10:00:00.123Z."""
-    return iso(datetime.now(UTC))
-
-
-def iso(date: datetime) -> str:
-    """A date in UTC, like 2026-11-25T10:00:00.123Z."""
-    return date.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def moment(iso_date: str) -> datetime:

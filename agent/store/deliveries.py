@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from agent.store.dates import iso
+from agent.clock import timestamp
 
 if TYPE_CHECKING:
     from agent.store.protocol import Stored
@@ -66,4 +66,4 @@ class Deliveries(Protocol):
 
 def ended_since() -> str:
     """Sessions that ended before this date are over for couriers, too: ISO 8601, UTC."""
-    return iso(datetime.now(UTC) - timedelta(seconds=KEPT_SECONDS))
+    return timestamp(datetime.now(UTC) - timedelta(seconds=KEPT_SECONDS))

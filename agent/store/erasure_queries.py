@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import and_, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from agent.clock import timestamp
 from agent.store import supervision_queries
-from agent.store.dates import now_iso
 from agent.store.erasure import Expired, Tombstone
 from agent.store.tables import metadata, sessions
 
@@ -23,7 +23,7 @@ async def erase(db: AsyncConnection, room: str, session: str | None) -> Tombston
     if session is not None:
         wanted = wanted.where(sessions.c.session == session)
     latest = wanted.order_by(sessions.c.started_unix_ms.desc(), sessions.c.session.desc()).limit(1)
-    now = now_iso()
+    now = timestamp()
     found = await db.execute(
         update(sessions)
         .where(sessions.c.session == latest.scalar_subquery())

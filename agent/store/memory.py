@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TypeVar
 
+from agent.clock import timestamp
 from agent.core.model import Accounting, End, Gap, Item, Segment, Speaker, Status, Window
+from agent.core.text import clean_text
 from agent.errors import SessionErased, SessionFenced, StoreError
-from agent.store.clean import check_items, clean, clean_text
-from agent.store.dates import now_iso, unix_ms
+from agent.store.clean import check_items, clean
+from agent.store.dates import unix_ms
 from agent.store.erasure import Expired, Tombstone
 from agent.store.listing import Listed, Wanted
 from agent.store.memory_deliveries import MemoryDeliveries, Progress
@@ -91,7 +93,7 @@ class MemoryStore(MemorySupervision, MemoryDeliveries):
             raise _erased(session)
         kept.epoch += 1
         kept.ended_at = None
-        kept.written_at = now_iso()
+        kept.written_at = timestamp()
         kept.life = Life(beat_at=monotonic(), marks=kept.life.marks)
         segments = kept.of_type(Segment)
         return Opened(
@@ -118,7 +120,7 @@ class MemoryStore(MemorySupervision, MemoryDeliveries):
         unix = unix_ms(origin.started_at)
         kept = self._sessions.setdefault(
             clean_text(origin.session),
-            _Session(clean_text(origin.room), origin.started_at, unix, written_at=now_iso()),
+            _Session(clean_text(origin.room), origin.started_at, unix, written_at=timestamp()),
         )
         if kept.erased_at is not None:
             return Imported(current=False, ended=True, seqs=(None,) * len(items), erased=True)
@@ -167,7 +169,7 @@ class MemoryStore(MemorySupervision, MemoryDeliveries):
             raise _erased(session)
         if kept.epoch != epoch:
             raise SessionFenced(f"session {session!r} is held by epoch {kept.epoch}, not {epoch}")
-        kept.written_at = now_iso()
+        kept.written_at = timestamp()
         return kept
 
     async def find_session(self, room: str, session: str | None = None) -> SessionInfo | None:
@@ -256,7 +258,7 @@ class MemoryStore(MemorySupervision, MemoryDeliveries):
         info = await self.find_session(room, session)
         if info is None:
             return None
-        erased_at = info.erased_at or now_iso()
+        erased_at = info.erased_at or timestamp()
         ended_at = info.ended_at or erased_at
         self._calls.pop(info.session, None)
         self._sessions[info.session] = _Session(

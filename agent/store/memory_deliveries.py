@@ -9,7 +9,7 @@ from typing import Protocol
 
 from agent.core.delivery import POSTED
 from agent.core.model import Item
-from agent.store.clean import clean_text
+from agent.core.text import clean_text
 from agent.store.deliveries import Delivery, ended_since
 from agent.store.protocol import Stored
 

@@ -8,7 +8,8 @@ from time import monotonic
 
 from agent.core.succession import Marks
 from agent.core.supervision import Watched
-from agent.store.clean import clean, clean_text
+from agent.core.text import clean_text
+from agent.store.clean import clean
 from agent.store.supervision import ABANDONED, LEASE_SECONDS, PRESENT_SECONDS, Abandoned, Duty
 
 

@@ -9,10 +9,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Table, and_, delete, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from agent.clock import timestamp
 from agent.core.model import Accounting, End, Gap, Item, Segment, Speaker, Status, Window
 from agent.errors import SessionErased, SessionFenced, StoreError
 from agent.store import rows, search_queries
-from agent.store.dates import now_iso, unix_ms
+from agent.store.dates import unix_ms
 from agent.store.numbers import Numbers, may_come_late, resumes
 from agent.store.protocol import Imported, Opened, Origin, RoomLife, SessionInfo, Stored
 from agent.store.tables import accounting, ends, gaps, items, segments, sessions, speakers, states, windows
@@ -52,7 +53,7 @@ async def open_session(db: AsyncConnection, room: str, session: str, started_at:
             "room": room,
             "started_at": started_at,
             "started_unix_ms": unix_ms(started_at),
-            "written_at": now_iso(),
+            "written_at": timestamp(),
         },
     )
     if not taken.rowcount:
@@ -99,7 +100,7 @@ async def hold(db: AsyncConnection, session: str, epoch: int) -> None:
     held = await db.execute(
         update(sessions)
         .where(sessions.c.session == session, sessions.c.epoch == epoch, sessions.c.erased_at.is_(None))
-        .values(written_at=now_iso())
+        .values(written_at=timestamp())
     )
     if held.rowcount:
         return
@@ -133,7 +134,7 @@ async def import_items(db: AsyncConnection, origin: Origin, batch: Sequence[Stor
             "room": origin.room,
             "started_at": origin.started_at,
             "started_unix_ms": unix_ms(origin.started_at),
-            "written_at": now_iso(),
+            "written_at": timestamp(),
         },
     )
     found = await db.execute(

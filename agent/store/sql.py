@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from agent.core.model import Accounting, End, Gap, Segment, Speaker, Status, Window
 from agent.core.succession import Marks
 from agent.core.supervision import Watched
+from agent.core.text import clean_text
 from agent.errors import SettingsError, StoreError
 from agent.store import (
     delivery_queries,
@@ -24,7 +25,7 @@ from agent.store import (
     search_queries,
     supervision_queries,
 )
-from agent.store.clean import check_items, clean, clean_text
+from agent.store.clean import check_items, clean
 from agent.store.dates import unix_ms
 from agent.store.deliveries import Delivery
 from agent.store.engine import empty_wal, is_direct, open_database

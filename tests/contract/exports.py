@@ -61,7 +61,7 @@ def read_txt(text: str) -> list[Said]:
     """By the form that is documented."""
     lines = re.findall(r"^\[\d\d+:\d\d:\d\d\] (.*?): (.*)$", text, re.MULTILINE)
     assert len(lines) == text.count("\n")
-    return [Said(label, said) for label, said in lines]
+    return [Said(label, re.sub("[\u202b\u202c]", "", said)) for label, said in lines]
 
 
 def read_csv(text: str) -> list[Said]:

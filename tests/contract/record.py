@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
+from agent.clock import timestamp
 from agent.core.model import (
     Accounting,
     End,
@@ -21,7 +22,6 @@ from agent.core.model import (
     Window,
     Word,
 )
-from agent.store.dates import iso
 
 ADA = Speaker("ada", "Ada Lovelace", "interviewer", "interviewer")
 BOB = Speaker("bob", "Bob", "candidate", "candidate")
@@ -129,7 +129,7 @@ items: st.SearchStrategy[Item] = st.one_of(
 
 def ended_ago(**ago: float) -> End:
     """The end of a session that is over for this long, like `hours=2`: couriers and retention look at it."""
-    return replace(END, ended_at=iso(datetime.now(UTC) - timedelta(**ago)))
+    return replace(END, ended_at=timestamp(datetime.now(UTC) - timedelta(**ago)))
 
 
 def later(item: Segment, seconds: float) -> Segment:

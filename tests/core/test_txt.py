@@ -20,6 +20,16 @@ def test_a_line_is_time_label_and_text() -> None:
     )
 
 
+def test_right_to_left_text_is_embedded() -> None:
+    """As in SRT: its full stop would stand at the wrong end, for the line begins with a label."""
+    lines = render(record(segment("שלום, מה שלומך?", 1.0), segment("مرحبا!", 2.0, BOB), segment("3 ok", 3.0)))
+    assert lines.splitlines() == [
+        "[00:00:01] interviewer: \u202bשלום, מה שלומך?\u202c",
+        "[00:00:02] candidate: \u202bمرحبا!\u202c",
+        "[00:00:03] interviewer: 3 ok",
+    ]
+
+
 def test_nothing_said_is_no_text() -> None:
     """Not an empty line either."""
     assert render(record()) == ""

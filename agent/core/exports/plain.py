@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from agent.core.exports.clock import clock
 from agent.core.model import Gap, Speaker
@@ -37,3 +38,22 @@ def gap_note(gap: Gap) -> str:
 def gap_reason(gap: Gap) -> str:
     """The reason in words."""
     return gap.reason.value.replace("_", " ")
+
+
+def is_right_to_left(text: str) -> bool:
+    """By its first letter, as Unicode has it (UAX 9, P2)."""
+    for char in text:
+        if (direction := unicodedata.bidirectional(char)) in ("L", "R", "AL"):
+            return direction != "L"
+    return False
+
+
+def embedded(text: str) -> str:
+    """Text from right to left after a label, which would otherwise put its full stop at the wrong end."""
+    return f"\u202b{text}\u202c" if text else ""
+
+
+def said(text: str) -> str:
+    """What stands after a label in one line: embedded when it is written from right to left."""
+    line = one_line(text)
+    return embedded(line) if is_right_to_left(line) else line

@@ -2,17 +2,15 @@
 
 There is no standard. Lines end with LF, as those of most programs that write SRT today do; every reader takes
 it. There is no escaping either: what readers take for markup is written in its full-width form (`<` as `＜`),
-which Unicode's NFKC turns back. Text that is written from right to left is embedded as such (U+202B, U+202C),
-because the label before it would otherwise put its full stop at the wrong end.
+which Unicode's NFKC turns back. Text that is written from right to left is embedded as such.
 """
 
 from __future__ import annotations
 
-import unicodedata
-
 from agent.core.exports.clock import timestamp
 from agent.core.exports.cues import Cue, cues
 from agent.core.exports.graphemes import graphemes, width
+from agent.core.exports.plain import embedded, is_right_to_left
 from agent.core.exports.record import Record
 
 LABEL_COLUMNS = 30
@@ -29,8 +27,8 @@ def render(record: Record) -> str:
 def _block(number: int, cue: Cue) -> str:
     label = _shortened(cue.label).translate(_FULL_WIDTH)
     texts = [line.translate(_FULL_WIDTH) for line in cue.lines]
-    if _is_right_to_left(cue.text):
-        texts = [f"\u202b{text}\u202c" if text else "" for text in texts]
+    if is_right_to_left(cue.text):
+        texts = [embedded(text) for text in texts]
     texts[0] = f"{label}: {texts[0]}".rstrip()
     times = f"{timestamp(cue.start_ms, ',')} --> {timestamp(cue.end_ms, ',')}"
     return "\n".join([str(number), times, *texts, ""])
@@ -47,11 +45,3 @@ def _shortened(label: str) -> str:
     while characters and width(head + characters[-1] + tail) < LABEL_COLUMNS:
         tail = characters.pop() + tail
     return f"{head}…{tail}"
-
-
-def _is_right_to_left(text: str) -> bool:
-    """By its first letter, as Unicode has it (UAX 9, P2)."""
-    for char in text:
-        if (direction := unicodedata.bidirectional(char)) in ("L", "R", "AL"):
-            return direction != "L"
-    return False
