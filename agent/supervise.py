@@ -20,13 +20,13 @@ from livekit import api
 
 from agent.closing import close_session
 from agent.core.supervision import BEAT_SECONDS, DEAD_SECONDS, Watched, needs_call
-from agent.errors import LiveKitError, StoreError
+from agent.errors import LiveKitError, SessionFenced, StoreError
 from agent.http.livekit import LiveKit
 from agent.settings import Settings
 from agent.store import open_store
 from agent.store.memory import MemoryStore
 from agent.store.protocol import Store
-from agent.store.supervision import Abandoned, Duty
+from agent.store.supervision import LEASE_SECONDS, Abandoned, Duty
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +80,8 @@ class Supervisor:
         self._close_at = 0.0
         self._act_from = 0.0
         self._trouble = ""
+        self._troubled = False
+        """Something was wrong in the current look."""
 
     @property
     def is_held_up(self) -> bool:
@@ -151,11 +153,15 @@ class Supervisor:
             await self._check_out(store)  # another supervisor may reach it
             return AWAY_SECONDS
         except StoreError as exc:
-            self._note_trouble(exc)
-            self._act_from = asyncio.get_running_loop().time() + SETTLE_SECONDS
+            self._store_away(exc)
         else:
-            self._trouble = ""
+            if not self._troubled:
+                self._trouble = ""
         return POLL_SECONDS
+
+    def _store_away(self, exc: StoreError) -> None:
+        self._note_trouble(exc)
+        self._act_from = asyncio.get_running_loop().time() + SETTLE_SECONDS
 
     async def _check_in(self, store: Store) -> Duty:
         return await store.check_in(
@@ -175,6 +181,7 @@ class Supervisor:
 
     async def _look(self, store: Store) -> None:
         """Check in, and if it is ours to act, see to every room."""
+        self._troubled = False
         began = asyncio.get_running_loop().time()
         duty = await self._check_in(store)
         now = asyncio.get_running_loop().time()
@@ -183,6 +190,10 @@ class Supervisor:
         if not duty.leads or now < self._act_from:
             return
         rooms = await self._livekit.rooms()
+        if asyncio.get_running_loop().time() - now > LEASE_SECONDS:
+            duty = await self._check_in(store)
+            if not duty.leads:
+                return
         await self._close_gone(store, {room.sid for room in rooms})
         if not duty.takers:
             return
@@ -207,7 +218,10 @@ class Supervisor:
         for left in await store.abandoned(SILENT_SECONDS):
             if left.session not in live:
                 gone = self._gone.get(left.session) or _last_sign(left, now)
-                await close_session(store, self._settings, left, gone)
+                try:
+                    await close_session(store, self._settings, left, gone)
+                except SessionFenced:
+                    continue  # a transcriber has it after all
                 extra = {"action": "session_closed", "room": left.room, "session": left.session}
                 log.warning("a session that nobody ended was closed", extra=extra)
 
@@ -256,10 +270,13 @@ class Supervisor:
                         )
         except LiveKitError as exc:
             self._note_trouble(exc)
+        except StoreError as exc:
+            self._store_away(exc)
         self._look_again[room.sid] = asyncio.get_running_loop().time() + again
 
     def _note_trouble(self, exc: Exception) -> None:
         """One line for each change of what is wrong."""
+        self._troubled = True
         trouble = str(exc) or type(exc).__name__
         if trouble != self._trouble:
             self._trouble = trouble
