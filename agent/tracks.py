@@ -15,6 +15,7 @@ from livekit import rtc
 
 from agent.clock import RoomClock
 from agent.core.absence import REASON_SECONDS, Absences
+from agent.core.backoff import growing_pause
 from agent.core.concealment import Concealment
 from agent.core.consent import OptOuts
 from agent.core.model import Gap, Reason, Segment, Speaker, State, Status
@@ -47,7 +48,10 @@ _REFUSED = {
 }
 """What readers are told of a track that is refused."""
 RESTART_SECONDS = 1.0
-"""A track whose task failed is begun anew after so long."""
+LONGEST_RESTART_SECONDS = 30.0
+"""Pauses before a track whose task failed begins anew: the first, and the longest."""
+STEADY_SECONDS = 10.0
+"""A track that was heard this long has recovered: its next failure is a first one."""
 
 
 class Audio(Frames, Protocol):
@@ -185,10 +189,13 @@ class Tracks:
     def _absent_marks(self) -> list[Mark]:
         return [Mark(one.speaker, one.track_sid, one.since, lost=True) for one in self._absences.all]
 
-    def start(self, event: TrackStarted, speaker: Speaker, unheard_since: float | None = None) -> None:
+    def start(
+        self, event: TrackStarted, speaker: Speaker, unheard_since: float | None = None, *, failures: int = 0
+    ) -> None:
         """Transcribe a track; the same track again changes nothing, a new object of it begins anew.
 
         `unheard_since`: room time from which nobody has heard it; by default from its end here, if it ended.
+        `failures`: how often in a row its task has failed before.
         """
         known = self._running.get(event.track_sid)
         if known is not None:
@@ -221,7 +228,7 @@ class Tracks:
         )
         if event.muted:
             task.muted(True)
-        runner = self._group.create_task(self._run(task, event), name=f"track {event.track_sid}")
+        runner = self._group.create_task(self._run(task, event, failures), name=f"track {event.track_sid}")
         reception = Reception(self._clock.now(), MEDIA_DELAY_SECONDS)
         self._running[event.track_sid] = _Track(
             task, runner, audio, event, speaker, event.muted, reception, concealment
@@ -466,9 +473,10 @@ class Tracks:
             await asyncio.wait(late, timeout=GIVE_UP_SECONDS)
         return (*missing, *(replace(task.mark(), ended=None) for task in there))
 
-    async def _run(self, task: TrackTask, event: TrackStarted) -> None:
+    async def _run(self, task: TrackTask, event: TrackStarted, failures: int) -> None:
         """The track boundary: a fault in one track must not silence the others, nor itself for long."""
         machine = task.machine
+        began = self._clock.now()
         try:
             await task.run()
         except Exception:
@@ -476,19 +484,20 @@ class Tracks:
             self._missing(machine.speaker, event.track_sid, task.written_until)
             self._finished(machine, True)
             if self._forget(task) and not self._closing:
-                await self._restart(event, machine.speaker)
+                steady = self._clock.now() - began >= STEADY_SECONDS
+                await self._restart(event, machine.speaker, 1 if steady else failures + 1)
             return
         self._forget(task)
         self._finished(machine, False)
 
-    async def _restart(self, event: TrackStarted, speaker: Speaker) -> None:
+    async def _restart(self, event: TrackStarted, speaker: Speaker, failures: int) -> None:
         """Begin a failed track anew after a while, if it is still to be heard then."""
         runner = asyncio.current_task()
         assert runner is not None
         restart = self._restarting[event.track_sid] = _Restart(event, speaker, self._clock.now(), runner)
-        await asyncio.sleep(RESTART_SECONDS)
+        await asyncio.sleep(growing_pause(failures, RESTART_SECONDS, LONGEST_RESTART_SECONDS))
         if self._restarting.get(event.track_sid) is restart:  # not ended, declined or replaced meanwhile
-            self.start(restart.event, speaker)
+            self.start(restart.event, speaker, failures=failures)
 
     def _end_restart(self, track_sid: str) -> bool:
         """The track begins anew, or is not to be heard any more; False when it was not waiting for that."""

@@ -343,7 +343,8 @@ class RoomEvents:
         return ""
 
     def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
-        self.closed_because = rtc.DisconnectReason.Name(reason).lower()
+        known = reason in rtc.DisconnectReason.values()  # a newer server may have reasons of its own
+        self.closed_because = rtc.DisconnectReason.Name(reason).lower() if known else f"reason_{reason}"
         self._put(RoomClosed(self.closed_because))
 
     def _put(self, event: RoomEvent) -> None:

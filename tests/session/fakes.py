@@ -39,6 +39,8 @@ class FakeTrack(rtc.RemoteAudioTrack):
         self.over = asyncio.Event()
         self.fault: Exception | None = None
         """Raised with the next frame."""
+        self.faults = 0
+        """How many times more a frame raises."""
         self.arrivals: Callable[[], Any] | None = None
         """Async function that tells the receiver's counters; None: LiveKit does not tell."""
         self.readers = 0
@@ -54,6 +56,9 @@ class FakeTrack(rtc.RemoteAudioTrack):
         self._waiting.append(np.zeros(SAMPLE_RATE, np.int16))
 
     def next_frame(self) -> bytes:
+        if self.faults:
+            self.faults -= 1
+            raise RuntimeError("the test broke it again")
         if self.fault is not None:
             fault, self.fault = self.fault, None
             raise fault

@@ -137,6 +137,16 @@ async def test_lost_events_end_the_session(tmp_path: Path) -> None:
 
 
 @in_virtual_time
+async def test_a_room_that_closes_for_an_unknown_reason(tmp_path: Path) -> None:
+    """A newer server may have reasons that LiveKit's client does not know: the session ends all the same."""
+    async with meeting(tmp_path) as show:
+        await show.joined("ann")
+        show.room.close(999)
+        await ended(show.running)
+    assert show.session.stop_reason == "reason_999"
+
+
+@in_virtual_time
 async def test_a_publication_that_is_gone(tmp_path: Path) -> None:
     """LiveKit raises AssertionError when it is asked for a track that it has given up: others are heard."""
     async with meeting(tmp_path) as show:

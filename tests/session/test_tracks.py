@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 
 import pytest
@@ -44,6 +44,24 @@ async def test_a_failed_track_begins_anew(tmp_path: Path) -> None:
     assert first.start <= before
     assert after - 0.2 <= last.end <= after
     assert sum(gap.end - gap.start for gap in _broken(show)) == pytest.approx(last.end - first.start)
+
+
+@in_virtual_time
+async def test_a_track_that_fails_again_and_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is tried more and more rarely, and at once again after a good while."""
+    async with meeting(tmp_path) as show:
+        _, voice = await show.joined("ann")
+        track = voice.track
+        assert track is not None
+        track.faults = 8
+        await asyncio.sleep(200.0)
+        failed = [line.created for line in caplog.records if getattr(line, "action", "") == "track_failed"]
+        pauses = [later - earlier for earlier, later in pairwise(failed)]
+        assert pauses == pytest.approx([1, 2, 4, 8, 16, 30, 30], abs=0.2)
+        await show.said(voice, 1)
+        track.faults = 1
+        await asyncio.sleep(2.0)
+        await show.said(voice, 2)
 
 
 async def _unpublish(show: Meeting, ann: FakeParticipant, voice: FakePublication) -> None:
