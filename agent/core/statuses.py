@@ -13,9 +13,20 @@ from agent.core.model import Reason, Speaker, State, Status
 _ORDER = (State.LISTENING, State.DEGRADED, State.STOPPED)
 
 
+def worst(latest: Iterable[Status]) -> Status | None:
+    """The state of a room, from the latest status of the room and of each speaker; None when there is none.
+
+    A speaker who does not want to be transcribed is no fault. Of equally bad ones it is the room's own, else
+    the first.
+    """
+    faults = [status for status in latest if status.reason is not Reason.OPTED_OUT]
+    return max(faults, key=lambda status: (*_rank(status), status.speaker is None), default=None)
+
+
 def _rank(status: Status) -> tuple[int, bool]:
     """How bad it is. That speech has no words may only follow from another fault, which then says more."""
-    return _ORDER.index(status.state), status.reason is not Reason.NO_WORDS
+    known = status.state in _ORDER  # a newer program may write further states
+    return _ORDER.index(status.state if known else State.DEGRADED), status.reason is not Reason.NO_WORDS
 
 
 class Statuses:

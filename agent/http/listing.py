@@ -14,9 +14,9 @@ from agent.core.fields import seconds
 from agent.core.search import parse_search
 from agent.http.answers import STORE_FAILS
 from agent.http.auth import REFUSALS, key_holder
-from agent.http.record import SessionShape, Shape
+from agent.http.record import Shape, SpeechShape
 from agent.http.service import CurrentService
-from agent.http.sessions import head
+from agent.http.sessions import head, speech_figures
 from agent.store.dates import unix_ms
 from agent.store.listing import MATCHES_TOLD, Listed, Position, Wanted
 
@@ -77,7 +77,7 @@ class MatchShape(Shape):
     text: str = Field(examples=["Have you used Kafka for event sourcing?"])
 
 
-class ListedShape(SessionShape):
+class ListedShape(SpeechShape):
     """A session, and where in it the words were said."""
 
     erased_at: str | None = Field(
@@ -177,6 +177,7 @@ def _unix_ms(name: str, date: str | None) -> int | None:
 def _fields(one: Listed) -> dict[str, Any]:
     return {
         **head(one.info),
+        **speech_figures(one.info),
         "erased_at": one.info.erased_at,
         "matched": one.matched,
         "matches": [

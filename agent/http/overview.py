@@ -18,9 +18,17 @@ from agent.http.auth import reader_of_room
 from agent.http.figures import AnalyticsShape, RoomAnalytics
 from agent.http.livekit import LiveKit
 from agent.http.paths import NamedRoom
-from agent.http.record import SessionShape
+from agent.http.record import SpeechShape
 from agent.http.service import CurrentService
-from agent.http.sessions import ANSWERS, NamedSession, found_session, head, read_record, readable
+from agent.http.sessions import (
+    ANSWERS,
+    NamedSession,
+    found_session,
+    head,
+    read_record,
+    readable,
+    speech_figures,
+)
 from agent.store.protocol import SessionInfo
 
 router = APIRouter(tags=["transcripts"], dependencies=[Depends(reader_of_room)], responses=ANSWERS)
@@ -29,7 +37,7 @@ LOOK_SECONDS = 2.0
 """How long LiveKit may take to say whether a room lives of which nothing, or an end, is stored."""
 
 
-class RoomStatus(SessionShape):
+class RoomStatus(SpeechShape):
     """What the transcription of a room is doing."""
 
     transcription: Literal["waiting", "running", "ended"] = Field(
@@ -82,7 +90,8 @@ async def read_analytics(name: NamedRoom, service: CurrentService, session: Name
 
 
 def _status(info: SessionInfo, transcription: str) -> JSONResponse:
-    return JSONResponse({**head(info), "transcription": transcription, "written_at": info.written_at or None})
+    fields = {**head(info), **speech_figures(info)}
+    return JSONResponse({**fields, "transcription": transcription, "written_at": info.written_at or None})
 
 
 async def _living(livekit: LiveKit, room: str) -> api.Room | None:
@@ -105,4 +114,7 @@ def _new(room: api.Room) -> dict[str, Any]:
         "ended_at": None,
         "last_seq": 0,
         "state": None,
+        "speech": 0.0,
+        "unanswered": 0.0,
+        "wordless": 0.0,
     }

@@ -62,7 +62,7 @@ class GapShape(Shape):
 
 
 class StateShape(Shape):
-    """What the transcription is doing."""
+    """The worst that is known: of the whole room, or of one speaker; who opted out does not count."""
 
     state: State
     reason: Reason | None
@@ -122,6 +122,22 @@ class SessionShape(Shape):
     ended_at: str | None = Field(description="null while it runs.", examples=["2026-11-25T10:31:07.250Z"])
     last_seq: int = Field(description="Ask `after` this for what is new.", examples=[9])
     state: StateShape | None = Field(description="null when the transcriber has told none yet.")
+
+
+class SpeechShape(SessionShape):
+    """A session, and what became of the speech in it, in seconds over all speakers.
+
+    All three are 0 when nobody spoke.
+    """
+
+    speech: float = Field(description="How much was said.", examples=[412.6])
+    unanswered: float = Field(
+        description="Part of speech that the recognizer has not answered: lost, or still awaited.",
+        examples=[0.0],
+    )
+    wordless: float = Field(
+        description="Part of speech in which the recognizer found no word.", examples=[3.2]
+    )
 
 
 class Transcript(SessionShape):

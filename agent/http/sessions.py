@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import HTTPException, Query
 
 from agent.core.exports import Record
-from agent.core.fields import status_fields
+from agent.core.fields import seconds, status_fields
 from agent.http.answers import STORE_FAILS, Problem
 from agent.http.auth import REFUSALS
 from agent.http.names import Sid
@@ -71,6 +71,15 @@ def head(info: SessionInfo) -> dict[str, Any]:
         "ended_at": info.ended_at,
         "last_seq": info.last_seq,
         "state": status_fields(info.state) if info.state else None,
+    }
+
+
+def speech_figures(info: SessionInfo) -> dict[str, float]:
+    """The fields of `SpeechShape`, over all speakers."""
+    return {
+        "speech": seconds(sum(one.speech for one in info.accounting)),
+        "unanswered": seconds(sum(max(one.speech - one.answered, 0.0) for one in info.accounting)),
+        "wordless": seconds(sum(one.wordless for one in info.accounting)),
     }
 
 

@@ -66,7 +66,6 @@ class Listed:
 
     position: Position
     info: SessionInfo
-    """Without the sums."""
     matched: int = 0
     """How many segments match; 0 when nothing was searched for."""
     matches: tuple[Match, ...] = ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -10,12 +9,12 @@ from typing import Any
 from sqlalchemy import CTE, ColumnElement, RowMapping, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from agent.core.model import Status
 from agent.core.search import Search
-from agent.store import rows, search_queries
+from agent.store import search_queries
 from agent.store.listing import Listed, Match, Position, Wanted
 from agent.store.protocol import SessionInfo
-from agent.store.tables import items, sessions, states
+from agent.store.state_queries import states_of, sums_of
+from agent.store.tables import items, sessions
 
 LATEST = 2
 """Pages of sessions that are looked through for a page of those in which something was said."""
@@ -34,7 +33,8 @@ async def list_sessions(db: AsyncConnection, wanted: Wanted) -> list[Listed]:
         page = await _found(db, wanted, wanted.search)
     else:
         page = []
-    told = await _states(db, [row["session"] for row, _ in page])
+    sids = [row["session"] for row, _ in page]
+    states, sums = await states_of(db, sids), await sums_of(db, sids)
     return [
         Listed(
             Position(row["started_unix_ms"], row["session"]),
@@ -44,7 +44,8 @@ async def list_sessions(db: AsyncConnection, wanted: Wanted) -> list[Listed]:
                 started_at=row["started_at"],
                 ended_at=row["ended_at"],
                 last_seq=row["last_seq"],
-                state=told.get(row["session"]),
+                state=states.get(row["session"]),
+                accounting=sums[row["session"]],
                 written_at=row["written_at"],
                 erased_at=row["erased_at"],
             ),
@@ -99,17 +100,3 @@ def _filters(wanted: Wanted) -> list[ColumnElement[bool]]:
     if wanted.started_before_unix_ms is not None:
         filters.append(when < wanted.started_before_unix_ms)
     return filters
-
-
-async def _states(db: AsyncConnection, sids: Sequence[str]) -> dict[str, Status]:
-    """The last word of each transcriber about the whole room."""
-    last = (
-        select(states.c.session, func.max(states.c.seq).label("seq"))
-        .where(states.c.session.in_(sids), states.c.speaker_identity.is_(None))
-        .group_by(states.c.session)
-        .subquery()
-    )
-    found = await db.execute(
-        select(states).join(last, and_(last.c.session == states.c.session, last.c.seq == states.c.seq))
-    )
-    return {row["session"]: rows.status_of(row) for row in found.mappings()}

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from agent.clock import timestamp
 from agent.core.model import Accounting, End, Gap, Item, Segment, Speaker, Status, Window
+from agent.core.statuses import worst
 from agent.core.text import clean_text
 from agent.errors import SessionErased, SessionFenced, StoreError
 from agent.store.clean import check_items, clean
@@ -185,14 +186,18 @@ class MemoryStore(MemorySupervision, MemoryDeliveries):
 
     def _info(self, sid: str) -> SessionInfo:
         kept = self._sessions[sid]
-        states = [status for _, status in kept.of_type(Status) if status.speaker is None]
+        latest: dict[str | None, Status] = {}
+        for _, status in kept.of_type(Status):
+            whose = status.speaker.identity if status.speaker else None
+            latest.pop(whose, None)
+            latest[whose] = status
         return SessionInfo(
             room=kept.room,
             session=sid,
             started_at=kept.started_at,
             ended_at=kept.ended_at,
             last_seq=kept.last_seq,
-            state=states[-1] if states else None,
+            state=worst(latest.values()),
             accounting=kept.accounting,
             written_at=kept.written_at,
             erased_at=kept.erased_at,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from agent.core.model import Segment
 from agent.core.search import Search
@@ -32,8 +32,7 @@ def list_kept(sessions: Sequence[Kept], wanted: Wanted) -> list[Listed]:
             continue
         matches = _matches(one, wanted.search) if wanted.search else []
         if wanted.search is None or matches:
-            info = replace(one.info, accounting=())
-            page.append(Listed(one.position, info, len(matches), tuple(matches[:MATCHES_TOLD])))
+            page.append(Listed(one.position, one.info, len(matches), tuple(matches[:MATCHES_TOLD])))
         if len(page) == wanted.limit:
             break
     return page

@@ -73,7 +73,7 @@ class SessionInfo:
     """ISO 8601, UTC; None while it runs."""
     last_seq: int
     state: Status | None
-    """The last stored status of the whole room."""
+    """The worst of the last stored statuses of the whole room and of each speaker."""
     accounting: tuple[Accounting, ...] = ()
     written_at: str = ""
     """ISO 8601, UTC: when a writer last wrote; old while `ended_at` is None means the writer is gone."""

@@ -16,6 +16,7 @@ from agent.store import rows, search_queries
 from agent.store.dates import unix_ms
 from agent.store.numbers import Numbers, may_come_late, resumes
 from agent.store.protocol import Imported, Opened, Origin, RoomLife, SessionInfo, Stored
+from agent.store.state_queries import states_of, sums_of
 from agent.store.tables import accounting, ends, gaps, items, segments, sessions, speakers, states, windows
 
 _DETAILS: dict[type[Item], tuple[str, Table, Any]] = {
@@ -79,7 +80,7 @@ async def open_session(db: AsyncConnection, room: str, session: str, started_at:
         last_seq=(await db.execute(select(_last_seq(session)))).scalar_one(),
         speakers=tuple(rows.speaker_of(row) for row in named.mappings()),
         last_windows={one.window_id: one.revision for one in revisions},
-        accounting=await _sums(db, session),
+        accounting=(await sums_of(db, [session]))[session],
         segments=segment_count,
         words=int(word_count),
         gaps=lost.scalar_one(),
@@ -244,21 +245,14 @@ async def find_session(db: AsyncConnection, room: str, session: str | None) -> S
     if row is None:
         return None
     sid = row["session"]
-    state = await db.execute(
-        select(states)
-        .where(states.c.session == sid, states.c.speaker_identity.is_(None))
-        .order_by(states.c.seq.desc())
-        .limit(1)
-    )
-    last_state = state.mappings().one_or_none()
     return SessionInfo(
         room=row["room"],
         session=sid,
         started_at=row["started_at"],
         ended_at=row["ended_at"],
         last_seq=(await db.execute(select(_last_seq(sid)))).scalar_one(),
-        state=rows.status_of(last_state) if last_state else None,
-        accounting=await _sums(db, sid),
+        state=(await states_of(db, [sid])).get(sid),
+        accounting=(await sums_of(db, [sid]))[sid],
         written_at=row["written_at"],
         erased_at=row["erased_at"],
     )
@@ -348,13 +342,6 @@ async def read_end(db: AsyncConnection, session: str) -> End | None:
     )
     row = found.mappings().one_or_none()
     return rows.end_of(row) if row else None
-
-
-async def _sums(db: AsyncConnection, session: str) -> tuple[Accounting, ...]:
-    found = await db.execute(
-        select(accounting).where(accounting.c.session == session).order_by(accounting.c.position)
-    )
-    return tuple(rows.accounting_of(row) for row in found.mappings())
 
 
 def _last_seq(session: str) -> ColumnElement[int]:

@@ -303,7 +303,7 @@ async def test_a_session_that_goes_on_after_its_end_runs_again(store: Store, roo
     assert imported.seqs == (5,)
     info = await store.find_session(room)
     assert info is not None
-    assert (info.ended_at, info.state, info.accounting) == (None, LISTENING, END.accounting)
+    assert (info.ended_at, info.state, info.accounting) == (None, DEGRADED, END.accounting)
     assert await store.end_of(sid) is None
     assert [life.ended_at for life in await store.lives(room)] == [None]
     assert [one.info.session for one in await store.list_sessions(Wanted(9, room=room, ended=False))] == [sid]
@@ -398,17 +398,18 @@ async def test_gaps_are_in_order_of_their_start(store: Store, room: str, sid: st
     assert await store.gaps(sid) == [(2, gap(-1.0)), (3, gap(4.5)), (1, gap(9.0))]
 
 
-async def test_state_is_the_last_one_of_the_whole_room(store: Store, room: str, sid: str) -> None:
-    """A status of one speaker does not change the room's."""
+async def test_state_is_the_worst_of_the_room_and_its_speakers(store: Store, room: str, sid: str) -> None:
+    """Of each only the latest status counts."""
     await store.open_session(room, sid, STARTED)
     stopped = Status(State.STOPPED, Reason.QUOTA_EXCEEDED, None, "no credits are left")
     states: list[Status | None] = []
-    for seq, status in enumerate([DEGRADED, LISTENING, stopped, DEGRADED], start=1):
+    back = replace(DEGRADED, state=State.LISTENING, reason=None)
+    for seq, status in enumerate([LISTENING, DEGRADED, stopped, LISTENING, back], start=1):
         await store.write(sid, 1, [Stored(seq, status)])
         info = await store.find_session(room)
         assert info is not None
         states.append(info.state)
-    assert states == [None, LISTENING, stopped, stopped]
+    assert states == [LISTENING, DEGRADED, stopped, DEGRADED, LISTENING]
 
 
 async def test_writing_date_moves(store: Store, room: str, sid: str) -> None:

@@ -86,18 +86,15 @@ async def test_the_newest_session_is_the_first(store: Store) -> None:
 
 
 async def test_a_session_is_listed_as_it_is_found(store: Store) -> None:
-    """What `find_session` tells of it but for the sums; its state is that of the whole room."""
+    """What `find_session` tells of it; its state is the worst of the room's and its speakers'."""
     await store.open_session("a", "RM_1", STARTED)
     await store.write("RM_1", 1, [Stored(4, LISTENING), Stored(6, DEGRADED), Stored(7, segment())])
     await store.save_accounting("RM_1", 1, [sums()])
     await store.open_session("a", "RM_2", hour(12))
     listed = await store.list_sessions(Wanted(LIMIT))
-    assert [one.info for one in listed] == [
-        replace(info, accounting=())
-        for sid in ("RM_2", "RM_1")
-        if (info := await store.find_session("a", sid)) is not None
-    ]
-    assert [one.info.state for one in listed] == [None, LISTENING]
+    assert [one.info for one in listed] == [await store.find_session("a", sid) for sid in ("RM_2", "RM_1")]
+    assert [one.info.state for one in listed] == [None, DEGRADED]
+    assert listed[1].info.accounting == (sums(),)
     assert listed[1].position == Position(1795600800250, "RM_1")
     assert {(one.matched, one.matches) for one in listed} == {(0, ())}
 

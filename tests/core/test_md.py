@@ -25,4 +25,4 @@ def test_the_heading_tells_what_became_of_the_session() -> None:
     ended = replace(record(), ended_at=ENDED, state=DEGRADED, room=" ")
     text = render(ended)
     assert text.startswith("# Transcript\n")
-    assert "- Ended 2026-11-25T10:30:00Z\n- Transcription degraded: rate limited\n" in text
+    assert "- Ended 2026-11-25T10:30:00Z\n- Transcription degraded: rate limited (candidate)\n" in text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent.core.model import Reason, Speaker, State, Status
-from agent.core.statuses import Statuses
+from agent.core.statuses import Statuses, worst
 
 ANN = Speaker("ann")
 BOB = Speaker("bob")
@@ -57,6 +57,21 @@ def test_a_fault_says_more_than_that_there_are_no_words() -> None:
     assert statuses.feed("mic", ANN, degraded()) == degraded()
     assert statuses.feed("mic", ANN, listening()) == wordless
     assert statuses.feed("words", ANN, Status(State.LISTENING, Reason.NO_WORDS, ANN)) == listening()
+
+
+def test_a_room_is_as_the_worst_of_its_speakers() -> None:
+    """The room's own word counts like that of a speaker; who has opted out is no fault."""
+    room = Status(State.LISTENING)
+    lost = Status(State.DEGRADED, Reason.CONNECTION_LOST)
+    wordless = Status(State.DEGRADED, Reason.NO_WORDS, BOB)
+    opted_out = Status(State.STOPPED, Reason.OPTED_OUT, BOB)
+    assert worst([]) is None
+    assert worst([listening(), room, opted_out]) == room
+    assert worst([listening(), room, degraded(BOB)]) == degraded(BOB)
+    assert worst([room, degraded(BOB), stopped(ANN)]) == stopped(ANN)
+    assert worst([degraded(BOB), lost]) == lost
+    assert worst([room, wordless, degraded(ANN)]) == degraded(ANN)
+    assert worst([room, Status(State("paused"), None, ANN)]) == Status(State("paused"), None, ANN)
 
 
 def test_speakers_are_told_apart() -> None:

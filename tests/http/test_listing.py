@@ -48,6 +48,9 @@ async def test_a_page_tells_of_each_session_what_a_transcript_begins_with() -> N
         **{name: transcript[name] for name in ("room", "session", "started_at", "last_seq", "state")},
         "ended_at": ENDED,
         "erased_at": None,
+        "speech": 25.0,
+        "unanswered": 6.0,
+        "wordless": 0.0,
         "matched": 0,
         "matches": [],
     }

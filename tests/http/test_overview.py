@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
+from agent.core.model import Accounting, Reason, State, Status
 from agent.core.succession import Marks
 from agent.http.figures import RoomAnalytics
 from agent.http.overview import RoomStatus
@@ -42,6 +45,41 @@ async def test_a_room_that_runs() -> None:
     assert answer["state"]["state"] == "listening"
     written = datetime.fromisoformat(answer["written_at"])
     assert 0 <= (datetime.now(UTC) - written).total_seconds() < 60
+
+
+async def test_a_silent_meeting_is_told_from_one_without_words_and_one_without_answers() -> None:
+    """By the state and the seconds of speech, while they run and when they have ended; lists say the same."""
+    wordless = Status(State.DEGRADED, Reason.NO_WORDS, BOB, "no words")
+    unanswered = Status(State.DEGRADED, Reason.RECOGNIZER_ERROR, BOB, "no answer")
+    meetings: dict[str, tuple[list[Status], Accounting]] = {
+        "silent": ([LISTENING], Accounting(BOB, heard=60.0)),
+        "wordless": ([LISTENING, wordless], Accounting(BOB, 60.0, 20.0, 20.0, 20.0, wordless=20.0)),
+        "unanswered": ([LISTENING, unanswered], Accounting(BOB, 60.0, 20.0, 80.0, 0.0, 20.0)),
+    }
+    store = MemoryStore()
+    for room, (said, sums) in meetings.items():
+        await store.open_session(room, room, STARTED)
+        await store.write(room, 1, [Stored(seq, one) for seq, one in enumerate(said, start=1)])
+        await store.save_accounting(room, 1, [sums])
+    expected = {
+        "silent": (None, 0.0, 0.0, 0.0),
+        "wordless": ("no_words", 20.0, 0.0, 20.0),
+        "unanswered": ("recognizer_error", 20.0, 20.0, 0.0),
+    }
+
+    def figures(answer: dict[str, Any]) -> tuple[Any, ...]:
+        return (answer["state"]["reason"], answer["speech"], answer["unanswered"], answer["wordless"])
+
+    async with calling(store) as client:
+        for ended in (False, True):
+            for room in meetings if ended else ():
+                await store.write(room, 1, [Stored(9, replace(END, accounting=(meetings[room][1],)))])
+            listed = (await client.get("/transcripts")).json()["sessions"]
+            assert {one["room"]: figures(one) for one in listed} == expected
+            for room in meetings:
+                answer = (await client.get(f"/rooms/{room}/status")).json()
+                assert figures(answer) == expected[room]
+                assert (answer["ended_at"] is not None) == ended
 
 
 async def test_a_room_whose_transcriber_is_gone_waits() -> None:

@@ -33,7 +33,8 @@ def _head(record: Record) -> str:
     lines.append(f"- Ended {_text(record.ended_at)}" if record.ended_at else "- Not ended yet")
     if record.state and record.state.state is not State.LISTENING:
         reason = f": {record.state.reason.value.replace('_', ' ')}" if record.state.reason else ""
-        lines.append(f"- Transcription {record.state.state.value}{reason}")
+        whose = f" ({_text(label_of(record.state.speaker))})" if record.state.speaker else ""
+        lines.append(f"- Transcription {record.state.state.value}{reason}{whose}")
     return "\n".join(lines)
 
 
