@@ -227,10 +227,14 @@ class RoomEvents:
         LiveKit gives the receiver of a track to the next one, with its decryption: a track that is not
         encrypted would be silent there.
         """
-        if self._has_key:
+        if not self._has_key:
+            return
+        try:
             for cryptor in self._room.e2ee_manager.frame_cryptors():
                 if cryptor.track_sid == track_sid:
                     cryptor.set_enabled(False)
+        except AssertionError:  # the track, or the room, is gone already: the refusal counts all the same
+            log.info("track is gone already", extra={"action": "track_gone", "track_sid": track_sid})
 
     def _on_attributes(self, _changed: dict[str, str], participant: rtc.Participant) -> None:
         self._on_changed(participant)
