@@ -20,7 +20,7 @@ from bench.faults.row import Disturbance, Fault, Outcome
 from bench.faults.rows import ROWS
 from bench.faults.scene import MID_WORD_SECONDS, Scene, down
 from bench.faults.table import Circumstances, as_json
-from bench.faults.tally import Hole, Tally, gap_seconds, tally
+from bench.faults.tally import Hole, Tally, gap_seconds, seconds_over_words, tally
 from bench.faults.voice import SENTENCE_WORDS, may_follow, sent, sentence_clips
 from bench.words import SaidWord, WrittenWord
 from local.listener import Received
@@ -124,6 +124,24 @@ def test_overlapping_gaps_count_once() -> None:
     holes = [Hole("anna", 1.0, 3.0), Hole("anna", 2.0, 4.0), Hole("ben", 0.0, 2.5)]
     assert gap_seconds(holes) == 3.0
     assert gap_seconds([]) == 0.0
+
+
+def test_gaps_over_written_words_are_counted() -> None:
+    """Only those of the word's speaker, and what two gaps share once; the worst speaker counts."""
+    holes = [Hole("anna", 0.0, 1.2), Hole("anna", 1.1, 1.3), Hole("ben", 0.0, 9.0)]
+    assert seconds_over_words(holes, [WrittenWord("a", "anna", 1.0, 1.4)]) == pytest.approx(0.3)
+    ben = [WrittenWord("b", "ben", 1.0, 1.4), WrittenWord("c", "ben", 8.8, 9.2)]
+    assert seconds_over_words(holes, [WrittenWord("a", "anna", 1.0, 1.4), *ben]) == pytest.approx(0.6)
+    assert seconds_over_words([], ben) == seconds_over_words(holes, []) == 0.0
+
+
+def test_false_gaps_and_double_payment_break_the_row() -> None:
+    """False gaps in every row, payment where a row bounds it."""
+    assert replace(OUTCOME, gap_over_words_seconds=1.0, paid_share=9.0).broken == []
+    assert len(replace(OUTCOME, gap_over_words_seconds=1.1).broken) == 1
+    fault = replace(FAULT, most_paid_share=1.3)
+    assert replace(OUTCOME, fault=fault, paid_share=1.3).broken == []
+    assert len(replace(OUTCOME, fault=fault, paid_share=1.31).broken) == 1
 
 
 def test_a_good_outcome_breaks_nothing() -> None:

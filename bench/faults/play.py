@@ -15,11 +15,11 @@ from livekit import rtc
 from agent.core.model import Segment
 from agent.errors import LocalPartError, StoreError
 from bench.faults.pressure import Pressure
-from bench.faults.reading import ask_for_holes, read_record, received_words, told_trouble
+from bench.faults.reading import ask_for_holes, read_paid_share, read_record, received_words, told_trouble
 from bench.faults.row import Disturbance, Fault, Outcome
 from bench.faults.scene import AFTER_SECONDS, Scene
 from bench.faults.site import Site
-from bench.faults.tally import Hole, gap_seconds, is_told, tally
+from bench.faults.tally import Hole, gap_seconds, is_told, seconds_over_words, tally
 from bench.words import SaidWord, WrittenWord
 
 SETTLE_SECONDS: Final = 20.0
@@ -90,6 +90,8 @@ async def end(scene: Scene, disturbance: Disturbance, recovered: float | None, b
         torn=len(torn),
         asked=sum(isinstance(one.item, Segment) for one in asked),
         gap_seconds=gap_seconds(holes),
+        gap_over_words_seconds=seconds_over_words(holes, words),
+        paid_share=await read_paid_share(scene.site.store, scene.room, scene.lives()),
         recover_seconds=recovered,
         unbalanced=tuple(unbalanced),
         closed=closed,

@@ -39,6 +39,13 @@ async def read_record(
     return words, holes, unbalanced
 
 
+async def read_paid_share(store: Store, room: str, sids: Iterable[str]) -> float:
+    """Seconds sent to the recognizer for each second of speech, of the speaker for whom that is worst."""
+    infos = [await store.find_session(room, sid) for sid in sids]
+    sums = [one for info in infos if info is not None for one in info.accounting]
+    return max((one.sent / one.speech for one in sums if one.speech), default=0.0)
+
+
 def received_words(envelopes: Sequence[Envelope]) -> list[WrittenWord]:
     """The words of the finals that a listener got; times are room times."""
     words: list[WrittenWord] = []

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from bench.faults.scene import Scene
 
 
+MOST_GAP_OVER_WORDS_SECONDS = 1.0
+"""A gap over a word that is written is false: more than this breaks any row."""
+
+
 @dataclass(frozen=True, slots=True)
 class Disturbance:
     """When a fault was there; Unix times."""
@@ -53,6 +57,10 @@ class Fault:
     """Bound of the time from the fault's end to new text; None: none."""
     most_told_seconds: float | None = None
     """Bound of the time from the fault's beginning to a status of trouble; None: none need come."""
+    most_paid_share: float | None = None
+    """Bound of the seconds sent to the recognizer for each second of speech; None: none."""
+    down_is_missing: bool = False
+    """True: what a voice says while its own connection is down has to be in a gap."""
     talk_seconds: float = 60.0
     """Speech made ready for each voice: more than the row takes."""
     patience_seconds: float = 30.0
@@ -77,6 +85,10 @@ class Outcome:
     """None: no new text came."""
     told_seconds: float | None = None
     """From the fault's beginning to the first status of trouble; None: there was none."""
+    gap_over_words_seconds: float = 0.0
+    """How long gaps lie over words that are written, of the speaker for whom that is worst."""
+    paid_share: float = 0.0
+    """Seconds sent to the recognizer for each second of speech, of the speaker for whom that is worst."""
     still_troubled: tuple[str, ...] = ()
     """Whom the last status before the end of the meeting takes for troubled."""
     torn: int = 0
@@ -114,6 +126,8 @@ class Outcome:
             "record": None if self.store is None else asdict(self.store),
             "received": None if self.live is None else asdict(self.live),
             "gap_seconds": round(self.gap_seconds, 3),
+            "gap_over_words_seconds": round(self.gap_over_words_seconds, 3),
+            "paid_share": round(self.paid_share, 3),
             "machine_full_share": None if self.waited_share is None else round(self.waited_share, 3),
             "voice_late_seconds": round(self.latest_seconds, 3),
             "lost_words": list(self.lost_words),
@@ -158,4 +172,8 @@ class Outcome:
             broken.append(f"the room was told {after}, {fault.most_told_seconds:g} s allowed")
         if fault.most_gap_seconds is not None and self.gap_seconds > fault.most_gap_seconds + 1e-6:
             broken.append(f"gap of {self.gap_seconds:.1f} s, {fault.most_gap_seconds:g} allowed")
+        if self.gap_over_words_seconds > MOST_GAP_OVER_WORDS_SECONDS:
+            broken.append(f"{self.gap_over_words_seconds:.1f} s of gap over words that are written")
+        if fault.most_paid_share is not None and self.paid_share > fault.most_paid_share:
+            broken.append(f"{self.paid_share:.2f} s paid for each second, {fault.most_paid_share:g} allowed")
         return broken

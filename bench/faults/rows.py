@@ -8,6 +8,7 @@ from bench.faults import hosts, network, people, storage
 from bench.faults.recognizer import counted, lasting, one_by_one, refused
 from bench.faults.row import Act, Fault
 from local.bad_link import Conditions
+from local.far_host import Direction
 
 
 def _recognizer(name: str, act: Act, **more: Any) -> Fault:
@@ -184,6 +185,8 @@ STORAGE: Final = [
 ]
 
 FAR_AWAY: Final = Conditions(delay_seconds=0.15, jitter_seconds=0.04)
+NEEDED_BITS_PER_SECOND: Final = 680_000
+"""Measured, of the two voices of a row, as JSON over TCP."""
 
 NETWORK: Final = [
     Fault("worker's signalling cut", "proxied", network.signalling_cut(0.2), patience_seconds=60),
@@ -208,6 +211,44 @@ NETWORK: Final = [
         "far recognizer",
         network.worse_for(15, FAR_AWAY),
         most_gap_seconds=0.0,
+    ),
+    Fault(
+        "speakers behind 10 % loss in bursts of six packets",
+        "far voices",
+        network.worse_for(20, Conditions(loss=0.1, burst_packets=6), Direction.TO_NEAR),
+    ),
+    Fault(
+        "speakers share an uplink of 60 kbit/s",
+        "far voices",
+        network.worse_for(20, Conditions(bits_per_second=60_000), Direction.TO_NEAR),
+        patience_seconds=60,
+        talk_seconds=90,
+    ),
+    Fault(
+        "speakers cut off for 20 s",
+        "far voices",
+        network.cut_for(20),
+        down_is_missing=True,
+        patience_seconds=60,
+        talk_seconds=140,
+    ),
+    Fault(
+        "recognizer's link carries 80 % of what speech needs for 40 s",
+        "far recognizer",
+        network.worse_for(40, Conditions(bits_per_second=0.8 * NEEDED_BITS_PER_SECOND), Direction.TO_FAR),
+        most_gap_seconds=0.0,
+        most_told_seconds=12.0,
+        most_paid_share=1.3,
+        talk_seconds=90,
+    ),
+    Fault(
+        "recognizer's link carries a third of what speech needs for 30 s",
+        "far recognizer",
+        network.worse_for(30, Conditions(bits_per_second=NEEDED_BITS_PER_SECOND / 3), Direction.TO_FAR),
+        most_gap_seconds=0.0,
+        most_told_seconds=8.0,
+        most_paid_share=1.3,
+        talk_seconds=90,
     ),
 ]
 

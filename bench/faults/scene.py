@@ -241,7 +241,7 @@ class Scene:
         for voice in (*self.voices.values(), *self.gone):
             identity = voice.plan.identity
             times = [(one.start, one.end) for one in self.excused if one.identity == identity]
-            times += down(voice.links)
+            times += [] if self.fault.down_is_missing else down(voice.links)
             for say in voice.said:
                 heard = not any(say.end > start - EDGE_SECONDS and say.start < end for start, end in times)
                 yield SaidWord(say.text, identity, say.start, say.end, 0), say.whole and heard

@@ -89,6 +89,20 @@ def gap_seconds(holes: Iterable[Hole]) -> float:
     return max((_covered(sorted(one)) for one in spans.values()), default=0.0)
 
 
+def seconds_over_words(holes: Iterable[Hole], written: Iterable[WrittenWord]) -> float:
+    """How long gaps lie over words that are written, of the speaker for whom that is worst."""
+    both: dict[str, float] = defaultdict(float)
+    spans = list(holes)
+    for word in written:
+        cuts = [
+            (max(hole.start, word.start), min(hole.end, word.end))
+            for hole in spans
+            if hole.speaker == word.speaker and hole.start < word.end and word.start < hole.end
+        ]
+        both[word.speaker] += _covered(sorted(cuts))
+    return max(both.values(), default=0.0)
+
+
 def _covered(ordered: Sequence[tuple[float, float]]) -> float:
     covered, reached = 0.0, float("-inf")
     for start, end in ordered:
