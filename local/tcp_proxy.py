@@ -4,7 +4,8 @@
         proxy.cut()                                 # every connection breaks now
         proxy.refuse()                              # and none is let in
         proxy.accept()                              # until now
-        proxy.limit(220_000)                        # bits per second, of all that clients send
+
+A proxy with `bits_per_second` is also a slow link for what clients send; `limit` changes how slow.
 
 Signalling and HTTP go through it, media (UDP) do not.
 """
@@ -13,23 +14,29 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Awaitable, Callable
 from typing import Self
 
 CHUNK_BYTES = 65_536
 CONNECT_SECONDS = 5.0
-BUFFER_BYTES = 8_192
-"""Of each client's receive buffer and of each read: what the proxy holds must not look like what has left."""
+BUFFER_BYTES = 4_096
+"""Of a slow link's receive buffers and reads: what the proxy holds looks to a client like what has left."""
 
 
 class TcpProxy:
-    """Forwards connections on a free port of 127.0.0.1 to `port` there."""
+    """Forwards connections on a free port of 127.0.0.1 to `port` there.
 
-    def __init__(self, port: int) -> None:
+    Args:
+        port: of the server.
+        bits_per_second: how much all clients together may send; None: no limit.
+    """
+
+    def __init__(self, port: int, *, bits_per_second: float | None = None) -> None:
         self._target = port
+        self._bytes_per_second = None if bits_per_second is None else bits_per_second / 8
         self._server: asyncio.Server | None = None
         self._ends: set[asyncio.StreamWriter] = set()
         self._refusing = False
-        self._bytes_per_second = float("inf")
         self._free_at = 0.0
         """Loop time at which the limited link is free for more."""
         self.connections = 0
@@ -63,14 +70,17 @@ class TcpProxy:
 
     def limit(self, bits_per_second: float) -> None:
         """Carry no more than this from all clients together; the rest waits on their side."""
+        if self._bytes_per_second is None:
+            raise RuntimeError("only a proxy that was made with bits_per_second is a slow link")
         self._bytes_per_second = bits_per_second / 8
         self._free_at = asyncio.get_running_loop().time()
 
     async def __aenter__(self) -> Self:
         listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+        if self._bytes_per_second is not None:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
         listener.bind(("127.0.0.1", 0))
-        self._server = await asyncio.start_server(self._forward, sock=listener, limit=BUFFER_BYTES)
+        self._server = await asyncio.start_server(self._forward, sock=listener, limit=self._read_bytes)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -96,20 +106,28 @@ class TcpProxy:
         self._ends |= ends
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._pump(reader, far_writer, limited=True), name="proxy there")
+                group.create_task(self._pump(reader, far_writer, self._take_turn), name="proxy there")
                 group.create_task(self._pump(far_reader, writer), name="proxy back")
         finally:
             self._ends -= ends
             for end in ends:
                 end.transport.abort()
 
+    @property
+    def _read_bytes(self) -> int:
+        """How much is read from a client at once."""
+        return CHUNK_BYTES if self._bytes_per_second is None else BUFFER_BYTES
+
     async def _pump(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, limited: bool = False
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        before: Callable[[int], Awaitable[None]] | None = None,
     ) -> None:
         try:
-            while data := await reader.read(CHUNK_BYTES):
-                if limited:
-                    await self._take_turn(len(data))
+            while data := await reader.read(CHUNK_BYTES if before is None else self._read_bytes):
+                if before is not None:
+                    await before(len(data))
                 writer.write(data)
                 await writer.drain()
         except ConnectionError:
@@ -118,7 +136,9 @@ class TcpProxy:
             writer.close()
 
     async def _take_turn(self, size: int) -> None:
-        """Wait until the limited link has carried what came before, and so many bytes more."""
+        """Wait until a slow link has carried what came before, and so many bytes more."""
+        if self._bytes_per_second is None:
+            return
         now = asyncio.get_running_loop().time()
         self._free_at = max(self._free_at, now) + size / self._bytes_per_second
         await asyncio.sleep(self._free_at - now)

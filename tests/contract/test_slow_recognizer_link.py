@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
+from urllib.parse import urlsplit
 
 import pytest
 
+from agent.core.model import Reason, State
 from agent.stt.elevenlabs import ElevenLabsOptions, ElevenLabsRecognizer, ElevenLabsSession
 from agent.stt.outgoing import Departures, bytes_under_way, read_chunk, send_buffered_socket
 from agent.stt.protocol import Final, Left, SessionReady
@@ -15,11 +17,21 @@ from local.marked_speech import PlannedWord, synthesize
 from local.recognizer.engines.scripted import ScriptedEngine
 from local.recognizer.server import RecognizerServer
 from local.tcp_proxy import TcpProxy
+from tests.contract.track_case import Case, clip_of, perform
 
 SECONDS = 2.0
 JSON_BITS_PER_SECOND = 345_000
 """Of one speaker's audio."""
 FRAME_BYTES = 1600
+GOOD = 1e9
+"""Bits per second."""
+
+
+def port_of(server: RecognizerServer) -> int:
+    """The port of its base URL."""
+    port = urlsplit(server.base_url).port
+    assert port is not None
+    return port
 
 
 @pytest.fixture
@@ -27,7 +39,7 @@ async def proxy() -> AsyncIterator[TcpProxy]:
     """Before a recognizer."""
     async with (
         RecognizerServer(ScriptedEngine(0.01)) as server,
-        TcpProxy(int(server.base_url.rsplit(":", 1)[1].split("/")[0])) as running,
+        TcpProxy(port_of(server), bits_per_second=GOOD) as running,
     ):
         yield running
 
@@ -76,20 +88,43 @@ async def say(
 
 
 async def test_what_has_left_is_known_over_a_slow_link(session: ElevenLabsSession, proxy: TcpProxy) -> None:
-    """At 0.7 times real time 2 s of audio take 2.9 s; the proxy itself holds up to a second of it."""
+    """At 0.7 times real time 2 s of audio take 2.9 s; the proxy itself holds half a second of it."""
     reports, left_at, answered_at = await say(session, proxy, 0.7 * JSON_BITS_PER_SECOND)
     assert reports[-1] == Left(int(SECONDS * 16_000), 1)
     samples = [report.samples for report in reports]
     assert samples == sorted(samples)
     assert len(reports) > 3
-    assert 1.2 < left_at <= answered_at + 0.15
+    assert 1.6 < left_at <= answered_at + 0.15
 
 
 async def test_over_a_good_link_all_leaves_at_once(session: ElevenLabsSession, proxy: TcpProxy) -> None:
     """Within two looks."""
-    reports, left_at, _ = await say(session, proxy, 1e9)
+    reports, left_at, _ = await say(session, proxy, GOOD)
     assert reports[-1] == Left(int(SECONDS * 16_000), 1)
     assert left_at < 1.0
+
+
+async def test_a_track_behind_a_slow_link(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """At half of real time: every word, nothing sent twice, and status and log say that the link is slow."""
+    speed = 0.5 * JSON_BITS_PER_SECOND
+    async with (
+        RecognizerServer(ScriptedEngine(0.01)) as server,
+        TcpProxy(port_of(server), bits_per_second=speed) as proxy,
+    ):
+        settings = {"ANSWER_TIMEOUT": "2", "ELEVENLABS_BASE_URL": f"http://127.0.0.1:{proxy.port}/v1"}
+        case = Case(clip=clip_of(words=8, words_per_sentence=8), settings=settings, patience=12.0)
+        show = await perform(case, server=server)
+    assert show.missing() == []
+    assert show.gaps == []
+    show.check_books()
+    sums = show.sums
+    assert (sums.reconnects, sums.replayed) == (0, 0.0)
+    assert sums.sent / sums.speech < 1.1
+    assert show.states == [(State.DEGRADED, Reason.RECOGNIZER_SLOW), (State.LISTENING, None)]
+    slow = [record for record in caplog.records if getattr(record, "action", "") == "recognizer_slow"]
+    assert len(slow) == 1
 
 
 @pytest.fixture
