@@ -311,12 +311,43 @@ class TestLanes:
         lanes = Lanes(lambda: decoder)
         for samples, told in ((1, done.put), (2, gone), (1, done.put), (3, done.put)):
             lanes.final(np.zeros(samples, dtype=np.int16), told)
-        assert [str(done.get(timeout=5)) for _ in range(3)] == [
-            "the engine failed: ValueError",
-            "the engine failed: ValueError",
+        assert sorted(str(done.get(timeout=5)) for _ in range(3)) == [
             "3",
+            "the engine failed: ValueError",
+            "the engine failed: ValueError",
         ]
         lanes.close()
+
+
+class _Loud:
+    """Takes everything for speech."""
+
+    def feed(self, pcm: NDArray[np.int16]) -> list[float]:
+        return [1.0] * (len(pcm) // STEP)
+
+
+async def test_a_commit_is_answered_when_there_is_no_room_for_its_line() -> None:
+    """The lanes are full: the utterance has failed, and whoever waits for its answer learns so."""
+    decoder, said = _GatedDecoder(), asyncio.Queue[EngineEvent]()
+    gate = decoder.gates[1] = threading.Event()
+    lanes = Lanes(lambda: decoder)
+    for _ in range(2):
+        lanes.final(np.zeros(1, dtype=np.int16), lambda _text: None)
+        assert decoder.begun.get(timeout=5) == 1  # each lane is busy
+    with pytest.raises(LocalPartError, match="too slow"):
+        for _ in range(2_000):
+            lanes.final(np.zeros(1, dtype=np.int16), lambda _text: None)
+    stream = MoonshineStream(lanes, said.put_nowait)
+    stream._voice = _Loud()  # type: ignore[assignment]
+    stream.hear(np.ones(ENGINE_RATE, dtype=np.int16))
+    stream.commit(7)
+    async with asyncio.timeout(5):
+        while not isinstance(answer := await said.get(), Failed):
+            pass
+    assert answer.number == 7
+    stream.close()
+    gate.set()
+    lanes.close()
 
 
 @pytest.fixture(scope="module")
