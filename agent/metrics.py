@@ -9,6 +9,7 @@ from __future__ import annotations
 from prometheus_client import Counter, Gauge, Histogram
 
 from agent.core.model import Gap, Item, Segment, Speaker, State, Status
+from agent.core.words import count_words
 
 TRACKS = Gauge("transcriber_tracks", "Audio tracks being received.", multiprocess_mode="livesum")
 SESSIONS = Gauge(
@@ -51,7 +52,7 @@ def count(item: Item) -> None:
     match item:
         case Segment(final=True):
             SEGMENTS.inc()
-            WORDS.inc(len(item.words))
+            WORDS.inc(count_words(item.text))
         case Status(speaker=Speaker(), state=State.DEGRADED | State.STOPPED, reason=reason) if reason:
             TROUBLES.labels(reason.value).inc()
         case Gap():

@@ -206,7 +206,11 @@ def purity_faults(source: Source) -> Iterator[str]:
         top = name.split(".")[0]
         if top in IMPURE:
             yield f"core is pure and imports {name}"
-        elif not maybe_attribute and top not in ("agent", "numpy") and top not in sys.stdlib_module_names:
+        elif (
+            not maybe_attribute
+            and top not in ("agent", "numpy", "icu4py")
+            and top not in sys.stdlib_module_names
+        ):
             yield f"core imports {name}, which is not in the standard library"
     for node in ast.walk(source.tree):
         if isinstance(node, ast.AsyncFunctionDef | ast.Await):

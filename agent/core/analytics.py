@@ -20,6 +20,7 @@ from statistics import median
 
 from agent.core.model import Gap, Segment, Speaker
 from agent.core.spans import Span, length, shared, union, within, without
+from agent.core.words import count_words
 
 SILENCE_SECONDS = 2.0
 CANDIDATE = "candidate"
@@ -263,7 +264,7 @@ def _longest(spans: Sequence[Span]) -> Stretch | None:
 
 
 def _words(segment: Segment) -> int:
-    return len(segment.words) or len(segment.text.split())
+    return count_words(segment.text)
 
 
 def _span(item: Segment | Gap) -> Span:

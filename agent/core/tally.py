@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from agent.core.model import Accounting, End, Gap, Item, Segment, Window
+from agent.core.words import count_words
 
 
 class Tally:
@@ -28,7 +29,7 @@ class Tally:
         match item:
             case Segment():
                 self._segments += 1
-                self._words += len(item.words)
+                self._words += count_words(item.text)
             case Gap():
                 self._gaps += 1
             case Window():

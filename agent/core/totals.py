@@ -14,6 +14,7 @@ from agent.core.books import Books
 from agent.core.model import Accounting, End, Gap, Item, Segment, Window
 from agent.core.tally import Tally
 from agent.core.windows import Grid, TranscriptBuffer
+from agent.core.words import count_words
 
 
 class Totals:
@@ -40,7 +41,7 @@ class Totals:
         """
         self._tally.add(
             segments=len(segments),
-            words=sum(len(segment.words) for segment in segments),
+            words=sum(count_words(segment.text) for segment in segments),
             gaps=len(gaps),
             windows=(window.window_id for window in windows),
         )

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from agent.core.model import Segment, Speaker, Turn, Window, Word
+from agent.core.words import count_words
 
 NEAR = 0.002
 """Seconds by which windows of one grid may differ: times are rounded to milliseconds on the wire."""
@@ -71,7 +72,6 @@ class _Share:
     start: float
     end: float
     text: str
-    words: int
 
 
 @dataclass(slots=True)
@@ -253,12 +253,11 @@ class TranscriptBuffer:
         self._unsettled.add(k)
         share = window.shares[-1] if window.shares else None
         if share is None or share.segment_id != segment.segment_id:
-            share = _Share(segment.segment_id, segment.speaker, word.start, word.end, "", 0)
+            share = _Share(segment.segment_id, segment.speaker, word.start, word.end, "")
             window.shares.append(share)
         share.start = min(share.start, word.start)
         share.end = max(share.end, word.end)
         share.text += text
-        share.words += 1
 
     def _close(self, k: int, window: _Content, complete: bool, pending: tuple[str, ...]) -> Window:
         window.revision += 1
@@ -274,7 +273,7 @@ class TranscriptBuffer:
             complete=complete,
             pending=pending,
             turns=_turns(window.shares),
-            words=sum(share.words for share in window.shares),
+            words=sum(count_words(share.text) for share in window.shares),
             segments=len(window.shares),
         )
 

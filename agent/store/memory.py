@@ -11,6 +11,7 @@ from agent.clock import timestamp
 from agent.core.model import Accounting, End, Gap, Item, Segment, Speaker, Status, Window
 from agent.core.statuses import worst
 from agent.core.text import clean_text
+from agent.core.words import count_words
 from agent.errors import SessionErased, SessionFenced, StoreError
 from agent.store.clean import check_items, clean
 from agent.store.dates import unix_ms
@@ -104,7 +105,7 @@ class MemoryStore(MemorySupervision, MemoryDeliveries):
             last_windows={window.window_id: window.revision for _, window in kept.windows()},
             accounting=kept.accounting,
             segments=len(segments),
-            words=sum(len(segment.words) for _, segment in segments),
+            words=sum(count_words(segment.text) for _, segment in segments),
             gaps=len(kept.of_type(Gap)),
             marks=kept.life.marks,
         )

@@ -22,6 +22,7 @@ from agent.core.model import (
     Word,
 )
 from agent.core.succession import Mark, Marks
+from agent.core.words import count_words
 
 Row = Mapping[Any, Any]
 
@@ -63,7 +64,7 @@ def _segment_row(item: Segment) -> dict[str, Any]:
         "end_seconds": item.end,
         "text": item.text,
         "words": _dump([[word.text, word.start, word.end] for word in item.words]),
-        "word_count": len(item.words),
+        "word_count": count_words(item.text),
         "language": item.language,
         "confidence": item.confidence,
     }

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from agent.core.model import Accounting, End, Gap, Item, Segment, Speaker, Status, Window
+from agent.core.words import count_words
 from agent.errors import SessionFenced
 from agent.store import open_store
 from agent.store.protocol import Opened, Origin, Store, Stored
@@ -123,7 +124,7 @@ class AnyCalls(RuleBasedStateMachine):
             last_windows={one.window_id: one.revision for _, one in known.windows()},
             accounting=known.sums,
             segments=len(said),
-            words=sum(len(one.words) for one in said),
+            words=sum(count_words(one.text) for one in said),
             gaps=len(known.of(Gap)),
         )
 

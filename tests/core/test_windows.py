@@ -476,3 +476,16 @@ def test_windows_that_were_closed_before_the_record_was_known_move() -> None:
         (3, 1, 30.0, 50.0),
         (4, 2, 40.0, 60.0),
     ]
+
+
+def test_words_of_languages_without_blanks_are_counted() -> None:
+    """One answer without times of words is one word for the recognizer, and many for who counts."""
+    buffer = TranscriptBuffer(20.0, 10.0)
+    buffer.add(
+        replace(
+            record.segment("我喜欢面试。 (laughter) Hello", 1.0),
+            words=(Word("我喜欢面试。", 1.0, 2.0), Word("(laughter)", 2.0, 2.5), Word("Hello", 2.5, 3.0)),
+        )
+    )
+    [window] = buffer.close()
+    assert (window.words, window.turns[0].text) == (4, "我喜欢面试。 (laughter) Hello")
