@@ -44,6 +44,12 @@ DROPPED = Counter(
 TROUBLES = Counter(
     "transcriber_troubles", "Statuses of speakers that are not heard as they should.", ["reason"]
 )
+HELD_UP = Gauge(
+    "transcriber_gap_seconds_pending",
+    "Speech that a failing recognizer keeps out of records at this moment, by why: it becomes text or a gap.",
+    ["reason"],
+    multiprocess_mode="livesum",
+)
 STORE_AWAY = Counter("transcriber_store_outages", "How often the store could not be reached by a session.")
 
 

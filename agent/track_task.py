@@ -18,7 +18,7 @@ from agent.core.model import SAMPLE_RATE, Gap, Reason, Segment, Status
 from agent.core.succession import LEAST_GAP_SECONDS, Mark
 from agent.core.track import TrackMachine, TrackSettings
 from agent.errors import RecognizerError
-from agent.metrics import ANSWER, HEARD, LOST_SESSIONS, SENT, SESSIONS
+from agent.metrics import ANSWER, HEARD, HELD_UP, LOST_SESSIONS, SENT, SESSIONS
 from agent.rtc.silero import Detector
 from agent.settings import Settings
 from agent.stt.protocol import Final, Interim, Left, Plain, Recognizer, RecognizerSession, SessionReady
@@ -99,6 +99,7 @@ class TrackTask:
         self._cut_at: float | None = None
         """Up to when the track was heard, if its audio still came when it ended for us."""
         self._tail_seconds = TAIL_SECONDS
+        self._held_up: tuple[Reason, float] | None = None
         self._audio = audio
         self._detector = detector
         self._recognizer = recognizer
@@ -194,15 +195,19 @@ class TrackTask:
 
         Frames tick it too and do not wake this task, so it looks again after a second at the latest.
         """
-        while not self.machine.finished:
-            latest = self._clock.now() + 1.0
-            deadline = min(self.machine.next_deadline() or latest, latest)
-            self._changed.clear()
-            try:
-                async with asyncio.timeout_at(self._clock.monotonic(deadline)):
-                    await self._changed.wait()
-            except TimeoutError:
-                self._carry_out(self.machine.tick(self._clock.now()))
+        try:
+            while not self.machine.finished:
+                self._show_held_up(self.machine.held_up)
+                latest = self._clock.now() + 1.0
+                deadline = min(self.machine.next_deadline() or latest, latest)
+                self._changed.clear()
+                try:
+                    async with asyncio.timeout_at(self._clock.monotonic(deadline)):
+                        await self._changed.wait()
+                except TimeoutError:
+                    self._carry_out(self.machine.tick(self._clock.now()))
+        finally:
+            self._show_held_up(None)
 
     def _carry_out(self, commands: Sequence[Command]) -> None:
         for command in commands:
@@ -219,7 +224,9 @@ class TrackTask:
                     self._give_out(item)
                 case OpenSession(number):
                     self._open(number)
-                case CloseSession():
+                case CloseSession(_, lost, detail):
+                    if lost is not None:
+                        self._note_lost(lost, detail)
                     self._close()
         if commands:
             self._changed.set()
@@ -294,17 +301,29 @@ class TrackTask:
                             ANSWER.observe(now - self._committed.popleft())
                         self._carry_out(self.machine.answered(number, answer, now))
 
-    def _failed(self, number: int, error: RecognizerError) -> None:
-        LOST_SESSIONS.labels(error.reason).inc()
+    def _note_lost(self, reason: str, detail: str) -> None:
+        """Count and log a session that was refused, lost, or given up because it did not answer."""
+        LOST_SESSIONS.labels(reason).inc()
         log.warning(
             "recognizer session lost",
             extra={
                 "action": "recognizer_lost",
                 "track_sid": self.machine.track_sid,
-                "reason": error.reason,
-                "detail": error.detail,
+                "reason": reason,
+                "detail": detail,
             },
         )
+
+    def _show_held_up(self, held_up: tuple[Reason, float] | None) -> None:
+        """Move the figure of speech that waits for a failing recognizer."""
+        before, self._held_up = self._held_up, held_up
+        if before is not None:
+            HELD_UP.labels(before[0]).dec(before[1])
+        if held_up is not None:
+            HELD_UP.labels(held_up[0]).inc(held_up[1])
+
+    def _failed(self, number: int, error: RecognizerError) -> None:
+        self._note_lost(error.reason, error.detail)
         self._carry_out(
             self.machine.failed(
                 number,

@@ -333,7 +333,14 @@ class Tracks:
         """If the track's participant had opted out: say from when to when."""
         if gap := self._opted_out.end(track_sid, self._clock.now()):
             self._emit(gap)
-            self._say(("consent", track_sid), Status(State.LISTENING, speaker=gap.speaker))
+            about, speaker = ("consent", track_sid), gap.speaker
+            if gap.reason is Reason.OPTED_OUT:
+                self._say(about, Status(State.LISTENING, speaker=speaker))
+                return
+            # that nothing was heard of this speaker stays true, until something is
+            heard = any(track.speaker.identity == speaker.identity for track in self._running.values())
+            if said := self._statuses.over(about, speaker, heard=heard):
+                self._emit(said)
 
     # ---- the room's connection
 

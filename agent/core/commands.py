@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agent.core.model import Gap, Segment, Status
+from agent.core.model import Gap, Reason, Segment, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,10 @@ class CloseSession:
     """Close the recognizer session; nothing of it is awaited."""
 
     number: int
+    lost: Reason | None = None
+    """Why it is given up; None when it is just not needed any more."""
+    detail: str = ""
+    """One sentence about the fault."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,11 @@ class Health:
         self._told = self._trouble
         return self._told
 
+    @property
+    def fault_reason(self) -> Reason | None:
+        """Why the recognizer fails at this moment, also before readers are told; None while it works."""
+        return self._trouble.reason if self._trouble else None
+
     def reason(self, otherwise: Reason) -> Reason:
         """Why audio is given up now: the fault there is, or `otherwise`."""
         known = self._trouble or self._slow

@@ -247,7 +247,7 @@ class Accounting:
     replayed: float = 0.0
     """Sent again after a drop; part of `sent`."""
     reconnects: int = 0
-    """Recognizer sessions that ended by a fault."""
+    """Recognizer sessions that were refused, lost, or closed by the recognizer."""
     wordless: float = 0.0
     """Answered with no word; part of `answered`."""
 

@@ -174,12 +174,11 @@ class TrackMachine:
             self._upkeep.refused_pace()
         self._upkeep.closed()
         self._transit.end()
+        self._reconnects += 1
         if self._ledger.oldest is None:
             self._health.opening_over()
             self._link.feed(LinkEvent.UNUSED)  # an idle session was closed on us: no harm done
             return _emit(self._health.link_caught_up())
-        if self._link.state is LinkState.OPEN:
-            self._reconnects += 1
         self._link.failed(now, retryable=retryable, retry_after_seconds=retry_after_seconds)
         status = self._health.fault(reason, now, retryable=retryable, detail=detail)
         return _emit(status) + self.tick(now)
@@ -252,6 +251,12 @@ class TrackMachine:
     def pending(self) -> bool:
         """True while some speech is unanswered."""
         return self._ledger.oldest is not None
+
+    @property
+    def held_up(self) -> tuple[Reason, float] | None:
+        """Why the recognizer fails now, and the seconds of speech that wait; None while it works."""
+        reason = self._health.fault_reason
+        return None if reason is None else (reason, self._ledger.open_samples / SAMPLE_RATE)
 
     @property
     def finished(self) -> bool:
@@ -352,7 +357,7 @@ class TrackMachine:
     def _lose(self, reason: Reason, detail: str, now: float) -> list[Command]:
         """Leave the open session for a new one."""
         number = self._link.number
-        return [CloseSession(number), *self.failed(number, reason, now, detail=detail)]
+        return [CloseSession(number, reason, detail), *self.failed(number, reason, now, detail=detail)]
 
     def _look_at_link(self, now: float) -> list[Command]:
         """Say that the session's link is slow, or that it has caught up."""
@@ -371,8 +376,10 @@ class TrackMachine:
         if due is None or self._link.state is not LinkState.OPEN:
             return due
         oldest = self._ledger.oldest
-        if oldest is None or oldest.commit_left_at is None:
+        if oldest is None:
             return None
+        if oldest.commit_left_at is None:
+            return due if oldest.tries else None  # its answer has stayed away before: do not wait again
         return max(due, oldest.commit_left_at + TROUBLE_SECONDS)
 
     def _settled_until(self, now: float) -> float:

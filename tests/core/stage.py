@@ -90,6 +90,8 @@ class Stage:
         self.segments: list[Segment] = []
         self.gaps: list[Gap] = []
         self.statuses: list[tuple[float, Status]] = []
+        self.lost: list[CloseSession] = []
+        """Sessions that the machine gave up."""
         self.opened: list[float] = []
         """Room times at which a session was asked for."""
         self.fed: list[tuple[float, float]] = []
@@ -294,7 +296,9 @@ class Stage:
             match command:
                 case OpenSession(number):
                     self._open(number)
-                case CloseSession(number):
+                case CloseSession(number, lost):
+                    if lost is not None:
+                        self.lost.append(command)
                     assert number == self._number, "a session is closed that is not there"
                     self._close()
                 case SendAudio(pcm):

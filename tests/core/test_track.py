@@ -271,6 +271,20 @@ def test_recognizer_that_is_back_and_answers_nothing_is_told() -> None:
     assert stage.statuses[0][0] - dropped <= 3
 
 
+def test_recognizer_that_never_answers_is_counted_and_told_in_time() -> None:
+    """Twenty seconds without a pause: a status within 15 s of their end, and what waits is known at once."""
+    stage = Stage(Plot(steady_talk(1, 21), 34, dead=(0.0, 999.0)))
+    stage.play_until_end()
+    assert stage.statuses[0][1].reason is Reason.RECOGNIZER_ERROR
+    assert stage.statuses[0][0] - BEGIN < 21 + 15
+    assert stage.machine.held_up is not None
+    reason, seconds = stage.machine.held_up
+    assert reason is Reason.RECOGNIZER_ERROR
+    assert 19 < seconds < 22
+    assert stage.machine.accounting().reconnects == len(stage.lost)
+    assert {command.lost for command in stage.lost} == {Reason.RECOGNIZER_ERROR}
+
+
 def test_answer_that_was_lost_once_is_no_status() -> None:
     """After the timeout the audio is sent again and answered at once: nobody needs to know."""
     assert perform(Plot(talk(1), 30, fates=[Fate("lost")])).statuses == []
@@ -343,10 +357,10 @@ def test_poisonous_utterance_is_given_up_alone() -> None:
 
 
 def test_idle_session_that_is_closed_on_us_is_no_fault() -> None:
-    """Nothing is owed: no status, no reconnect, no growing wait."""
+    """Nothing is owed: no status, no growing wait; each close is counted."""
     stage = perform(Plot(talk(*range(1, 100, 10)), 100, drops=[4 + 10 * index for index in range(9)]))
     assert stage.statuses == []
-    assert stage.machine.accounting().reconnects == 0
+    assert stage.machine.accounting().reconnects == 9
     waits = [at - BEGIN - 10 * index - 1 for index, at in enumerate(stage.opened)]
     assert max(waits) < 0.3
 
