@@ -200,7 +200,7 @@ class Session:
         match event:
             case happened.TrackPublished(identity, track_sid):
                 self._publishers.add(identity)
-                self._tracks.published(track_sid)
+                self._tracks.published(track_sid, self._speaker_of(event), event.muted)
                 if self._said_end:
                     self._said_end = False
                     self._record(Status(State.LISTENING))
@@ -246,7 +246,11 @@ class Session:
                 self.stop(reason)
 
     def _speaker_of(
-        self, event: happened.TrackStarted | happened.TrackDeclined | happened.ParticipantChanged
+        self,
+        event: happened.TrackPublished
+        | happened.TrackStarted
+        | happened.TrackDeclined
+        | happened.ParticipantChanged,
     ) -> Speaker:
         speaker = self._speakers.speaker(event.identity, event.name, event.role)
         self._recorder.save_speakers(self._speakers.all)

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from agent.clock import RoomClock
@@ -72,6 +73,17 @@ class Frames(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Unreceived:
+    """The time before a track's first frame, in which nobody has heard it."""
+
+    since: float
+    """Room time."""
+    reason: Reason = Reason.TRANSCRIBER_LOST
+    least_seconds: float = LEAST_GAP_SECONDS
+    """A shorter time is not a gap."""
+
+
 class TrackTask:
     """Runs one track until each second of its speech is answered or a gap."""
 
@@ -85,14 +97,14 @@ class TrackTask:
         clock: RoomClock,
         emit: Callable[[Segment | Gap | Status], None],
         judged: Callable[[int, int, float], None] = lambda _first, _last, _probability: None,
-        unheard_since: float | None = None,
+        unreceived: Unreceived | None = None,
     ) -> None:
         """
         `judged` gets each frame (its first sample, the first after it) and the probability that it is speech.
-        `unheard_since`: room time from which nobody has heard the track, up to its first frame here.
+        `unreceived`: the time for which nobody has heard the track, up to its first frame here.
         """
         self.machine = machine
-        self._unheard_since = unheard_since
+        self._unreceived = unreceived
         self._muted = False
         self._ended_at: float | None = None
         self._heard_at = float("-inf")
@@ -134,7 +146,8 @@ class TrackTask:
 
     def mark(self) -> Mark:
         """How far this track has come, for a successor."""
-        limits = [self._unheard_since, self._cut_at, self._ended_at]
+        unheard_since = None if self._unreceived is None else self._unreceived.since
+        limits = [unheard_since, self._cut_at, self._ended_at]
         watermark = self.machine.watermark(self._clock.now())
         until = min([watermark, *(limit for limit in limits if limit is not None)])
         return Mark(self.machine.speaker, self.machine.track_sid, until, self._muted, self._ended_at)
@@ -155,7 +168,7 @@ class TrackTask:
             async for pcm in self._audio:
                 if self._gone.is_set() and await self._audio.is_over():
                     break
-                if self._unheard_since is not None:
+                if self._unreceived is not None:
                     self._heard_again(len(pcm) / 2 / SAMPLE_RATE)
                 HEARD.inc(len(pcm) / 2 / SAMPLE_RATE)
                 probabilities, level = self._detector.feed(pcm)
@@ -169,11 +182,11 @@ class TrackTask:
 
     def _heard_again(self, frame_seconds: float = 0.0) -> None:
         """The time that nobody has heard is over with this frame, or with the track's end."""
-        since, self._unheard_since = self._unheard_since, None
+        missed, self._unreceived = self._unreceived, None
         end = self._clock.now() - frame_seconds - MEDIA_DELAY_SECONDS
-        if since is not None and end - since >= LEAST_GAP_SECONDS:
+        if missed is not None and end - missed.since >= missed.least_seconds:
             machine = self.machine
-            self._give_out(Gap(machine.speaker, machine.track_sid, since, end, Reason.TRANSCRIBER_LOST))
+            self._give_out(Gap(machine.speaker, machine.track_sid, missed.since, end, missed.reason))
 
     async def _end_when_gone(self, listener: asyncio.Task[None]) -> None:
         await self._gone.wait()

@@ -19,6 +19,7 @@ from agent.core.backoff import growing_pause
 from agent.core.concealment import Concealment
 from agent.core.consent import OptOuts
 from agent.core.model import Gap, Reason, Segment, Speaker, State, Status
+from agent.core.offers import LEAST_UNHEARD_SECONDS, Offers
 from agent.core.outage import Outage
 from agent.core.reception import Arrivals, Damage, Reception
 from agent.core.statuses import Statuses
@@ -29,7 +30,7 @@ from agent.rtc.events import TrackStarted
 from agent.rtc.silero import SileroModel
 from agent.settings import Settings
 from agent.stt.protocol import Recognizer
-from agent.track_task import MEDIA_DELAY_SECONDS, TAIL_SECONDS, Frames, TrackTask, track_settings
+from agent.track_task import MEDIA_DELAY_SECONDS, TAIL_SECONDS, Frames, TrackTask, Unreceived, track_settings
 
 log = logging.getLogger(__name__)
 
@@ -163,6 +164,7 @@ class Tracks:
         self._ended_stalled: dict[str, tuple[Speaker, float]] = {}
         """Sid -> speaker and end (room time) of a track that ended in a stall; why is known soon."""
         self._opted_out = OptOuts()
+        self._offers = Offers()
         self._look_now = asyncio.Event()
         self._watching = group.create_task(self._watch(), name="reception")
 
@@ -203,9 +205,6 @@ class Tracks:
                 return
             self.end(event.track_sid)  # a full reconnect brings a new object
         self._end_restart(event.track_sid)
-        awaited = any(hole.track_sid == event.track_sid for hole in self._outage.missing)
-        if unheard_since is None and not awaited:
-            unheard_since = self._ended.pop(event.track_sid, None)
         machine = TrackMachine(
             speaker,
             event.track_sid,
@@ -224,7 +223,7 @@ class Tracks:
             clock=self._clock,
             emit=partial(self._take, machine, concealment),
             judged=concealment.heard,
-            unheard_since=unheard_since,
+            unreceived=self._unreceived(event.track_sid, speaker, unheard_since),
         )
         if event.muted:
             task.muted(True)
@@ -235,6 +234,18 @@ class Tracks:
         )
         TRACKS.inc()
         log.info("track started", extra={"action": "track_started", "track_sid": event.track_sid})
+
+    def _unreceived(self, track_sid: str, speaker: Speaker, since: float | None) -> Unreceived | None:
+        """The time before the first frame of a track that begins; `since`: as given to `start`."""
+        offered = self._offers.receive(track_sid)
+        awaited = any(hole.track_sid == track_sid for hole in self._outage.missing)
+        if since is None and not awaited:
+            since = self._ended.pop(track_sid, None)
+        if since is not None:
+            return Unreceived(since)
+        if offered is None or self._awaits(speaker):
+            return None
+        return Unreceived(offered, Reason.STALLED, LEAST_UNHEARD_SECONDS)
 
     def decline(self, track_sid: str, speaker: Speaker, reason: Reason = Reason.OPTED_OUT) -> None:
         """A track is refused (opted out, encrypted): no more of it is heard, and readers are told, once."""
@@ -248,6 +259,7 @@ class Tracks:
 
     def mute(self, track_sid: str, muted: bool) -> None:
         """A track was muted or unmuted."""
+        self._emit_gap(self._offers.mute(track_sid, muted, self._clock.now()))
         if restart := self._restarting.get(track_sid):
             restart.event = replace(restart.event, muted=muted)
         if track := self._running.get(track_sid):
@@ -260,6 +272,7 @@ class Tracks:
     def end(self, track_sid: str, tail_seconds: float = TAIL_SECONDS) -> None:
         """No more is to be received of a track, but for its tail; harmless when it is not known."""
         self._consent(track_sid)
+        self._emit_gap(self._offers.end(track_sid, self._clock.now()))
         track = self._running.pop(track_sid, None)
         if track is None:
             if self._end_restart(track_sid):
@@ -289,7 +302,7 @@ class Tracks:
             if event.identity == identity and participant_sid in (None, event.participant_sid):
                 self.end(track_sid)
         if participant_sid is None:
-            for track_sid in self._opted_out.of(identity):
+            for track_sid in (*self._opted_out.of(identity), *self._offers.of(identity)):
                 self.end(track_sid)
 
     def participant_left(self, identity: str, connection_lost: bool) -> None:
@@ -318,6 +331,15 @@ class Tracks:
         speaker, _ = self._ended_stalled.pop(track_sid)
         self._say(("reception", track_sid), Status(State.LISTENING, speaker=speaker))
 
+    def _awaits(self, speaker: Speaker) -> bool:
+        """True when a gap of this speaker goes on until the speaker is heard again."""
+        missing = {hole.speaker.identity for hole in self._outage.missing}
+        return speaker.identity in missing or speaker.identity in self._absences.speakers
+
+    def _emit_gap(self, gap: Gap | None) -> None:
+        if gap is not None:
+            self._emit(self._explained(gap))
+
     def _say(self, owner: Hashable, status: Status) -> None:
         """Report a status of a speaker unless readers know it or a worse one."""
         assert status.speaker is not None
@@ -344,9 +366,11 @@ class Tracks:
 
     # ---- the room's connection
 
-    def published(self, track_sid: str) -> None:
+    def published(self, track_sid: str, speaker: Speaker, muted: bool) -> None:
         """A track is offered; it is not heard yet. One whose participant had opted out may be heard again."""
         self._consent(track_sid)
+        if track_sid not in self._running:
+            self._offers.offer(track_sid, speaker, muted, self._clock.now())
         self._outage.published(track_sid, self._running.values())
 
     def connection_lost(self) -> float:
@@ -461,6 +485,8 @@ class Tracks:
             self._emit(gap)
         for track_sid in self._opted_out.all:
             self._consent(track_sid)
+        for track_sid in self._offers.all:
+            self._emit_gap(self._offers.end(track_sid, now))
         for track_sid, restart in list(self._restarting.items()):
             restart.runner.cancel()
             self._end_restart(track_sid)

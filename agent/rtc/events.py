@@ -15,6 +15,9 @@ class TrackPublished:
 
     identity: str
     track_sid: str
+    name: str
+    role: str
+    muted: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,8 +188,11 @@ class RoomEvents:
             self._decline(publication, participant, refusal)
             return
         self._declined.pop(publication.sid, None)
-        self._put(TrackPublished(participant.identity, publication.sid))
         _set_subscribed(publication, True)
+        role = self._people.role_of(participant)
+        self._put(
+            TrackPublished(participant.identity, publication.sid, participant.name, role, publication.muted)
+        )
 
     def _refusal(
         self, publication: rtc.RemoteTrackPublication, participant: rtc.RemoteParticipant

@@ -188,6 +188,8 @@ class FakeRoom(rtc.EventEmitter[str]):
         self.local_participant = FakeLocal(self.creation_time)
         self.remote_participants: dict[str, FakeParticipant] = {}
         self._count = count(1)
+        self.subscribe_seconds = 0.02
+        """From asking for a track to receiving it."""
 
     @property
     async def sid(self) -> str:
@@ -212,7 +214,9 @@ class FakeRoom(rtc.EventEmitter[str]):
         sid = sid or f"TR_{next(self._count)}"
 
         def on_subscribed(publication: FakePublication, wanted: bool) -> None:
-            asyncio.get_running_loop().call_later(0.02, self._give, publication, participant, wanted)
+            asyncio.get_running_loop().call_later(
+                self.subscribe_seconds, self._give, publication, participant, wanted
+            )
 
         publication = FakePublication(sid, on_subscribed=on_subscribed, **facts)
         participant.track_publications[sid] = publication

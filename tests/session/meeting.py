@@ -80,6 +80,10 @@ class Meeting:
     def ends(self) -> list[End]:
         return [one for one in self.shown.items if isinstance(one, End)]
 
+    def session_time(self) -> float:
+        """Room time."""
+        return (self.room.date() - self.room.creation_time).total_seconds()
+
     async def joined(self, identity: str, **facts: Any) -> tuple[FakeParticipant, FakePublication]:
         """Somebody comes, offers audio, and is received."""
         person = self.room.join(identity, **facts)
