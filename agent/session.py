@@ -457,5 +457,6 @@ class Session:
                 self._buffer.restore((), [item])
 
     def _accounting(self) -> list[Accounting]:
-        sums = self._books.sums([machine.accounting() for machine in self._tracks.machines()])
+        running = [machine.accounting() for machine in self._tracks.machines()]
+        sums = self._totals.account(self._books.sums(running))
         return [replace(one, speaker=self._speakers.present(one.speaker)) for one in sums]

@@ -89,6 +89,7 @@ END = End(
             replayed=11.0,
             reconnects=1,
             wordless=1.5,
+            not_received=4.0,
         ),
     ),
 )

@@ -246,6 +246,7 @@ def accounting_fields(sums: Accounting) -> Fields:
         "replayed": seconds(sums.replayed),
         "reconnects": sums.reconnects,
         "wordless": seconds(sums.wordless),
+        "not_received": seconds(sums.not_received),
     }
 
 
@@ -260,6 +261,7 @@ def accounting_from(fields: Mapping[str, Any]) -> Accounting:
         replayed=number_in(fields, "replayed"),
         reconnects=whole_in(fields, "reconnects"),
         wordless=number_in({"wordless": 0.0, **fields}, "wordless"),
+        not_received=number_in({"not_received": 0.0, **fields}, "not_received"),
     )
 
 

@@ -243,13 +243,15 @@ class Accounting:
     answered: float = 0.0
     """Covered by an answer of the recognizer, an empty one included."""
     gap: float = 0.0
-    """Speech that was given up; each such span is also a `Gap`."""
+    """Speech that arrived and was given up; each such span is also a `Gap`."""
     replayed: float = 0.0
     """Sent again after a drop; part of `sent`."""
     reconnects: int = 0
     """Recognizer sessions that were refused, lost, or closed by the recognizer."""
     wordless: float = 0.0
     """Answered with no word; part of `answered`."""
+    not_received: float = 0.0
+    """Audio that never arrived: with `gap`, as long as all gaps of the speaker."""
 
     @property
     def silence(self) -> float:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from agent.core.books import Books
+from agent.core.missing import Missing
 from agent.core.model import Accounting, End, Gap, Item, Segment, Window
 from agent.core.tally import Tally
 from agent.core.windows import Grid, TranscriptBuffer
@@ -23,6 +24,7 @@ class Totals:
     def __init__(self, grid: Grid, *, allowed_lateness_seconds: float = 10.0) -> None:
         """`grid` is that of the windows unless the record has another one."""
         self._tally = Tally()
+        self._missing = Missing()
         self.books = Books()
         self.windows = TranscriptBuffer(
             grid.size_seconds, grid.overlap_seconds, allowed_lateness_seconds=allowed_lateness_seconds
@@ -45,12 +47,20 @@ class Totals:
             gaps=len(gaps),
             windows=(window.window_id for window in windows),
         )
+        for gap in gaps:
+            self._missing.note(gap)
         self.books.take_over(sums)
         self.windows.restore(segments, windows)
 
     def note(self, item: Item) -> None:
         """One more item that is stored, or will be."""
         self._tally.note(item)
+        if isinstance(item, Gap):
+            self._missing.note(item)
+
+    def account(self, sums: Iterable[Accounting]) -> Sequence[Accounting]:
+        """The speakers' sums with the audio that was not received."""
+        return self._missing.account(sums)
 
     def end(self, started_at: str, ended_at: str, sums: Sequence[Accounting]) -> list[Window | End]:
         """Nothing more is awaited: the windows that are open, closed, and the end with these sums.
@@ -60,4 +70,4 @@ class Totals:
         windows = self.windows.close()
         for window in windows:
             self.note(window)
-        return [*windows, self._tally.end(started_at, ended_at, sums)]
+        return [*windows, self._tally.end(started_at, ended_at, self.account(sums))]

@@ -83,6 +83,9 @@ class AccountingShape(Shape):
     replayed: float = Field(description="Sent again after a drop; part of sent.", examples=[0.0])
     reconnects: int = Field(examples=[0])
     wordless: float = Field(description="Answered with no word; part of answered.", examples=[0.0])
+    not_received: float = Field(
+        description="Audio that never arrived; with gap, as long as all gaps of the speaker.", examples=[0.0]
+    )
 
 
 class TurnShape(Shape):

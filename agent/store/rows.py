@@ -157,6 +157,7 @@ def accounting_columns(sums: Accounting) -> dict[str, Any]:
         "replayed_seconds": sums.replayed,
         "reconnects": sums.reconnects,
         "wordless_seconds": sums.wordless,
+        "not_received_seconds": sums.not_received,
     }
 
 
@@ -171,6 +172,7 @@ def accounting_of(row: Row) -> Accounting:
         replayed=row["replayed_seconds"],
         reconnects=row["reconnects"],
         wordless=row["wordless_seconds"] or 0.0,
+        not_received=row["not_received_seconds"] or 0.0,
     )
 
 

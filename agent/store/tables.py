@@ -205,6 +205,7 @@ accounting = _replaced(
     _seconds("replayed"),
     _count("reconnects"),
     Column("wordless_seconds", Double, nullable=True),
+    Column("not_received_seconds", Double, nullable=True),
 )
 
 calls = Table(

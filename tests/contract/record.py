@@ -74,7 +74,7 @@ def gap(start: float = 4.0) -> Gap:
 
 def sums(speaker: Speaker = ADA, heard: float = 60.0) -> Accounting:
     """Balanced sums of one speaker."""
-    return Accounting(speaker, heard, 12.5, 13.0, 9.5, 3.0, 0.5, 2)
+    return Accounting(speaker, heard, 12.5, 13.0, 9.5, 3.0, 0.5, 2, 0.25)
 
 
 LISTENING = Status(State.LISTENING)

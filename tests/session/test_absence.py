@@ -68,3 +68,22 @@ def test_who_leaves_is_not_missed(tmp_path: Path, reason: int) -> None:
             assert [one for one in show.statuses if one.speaker] == []
 
     play()
+
+
+@in_virtual_time
+async def test_what_was_not_received_is_accounted_for(tmp_path: Path) -> None:
+    """The gaps of a speaker are as long as the figures of the end say."""
+    async with meeting(tmp_path) as show:
+        ann, voice = await show.joined("ann")
+        await show.said(voice, 1, 2, 3)
+        show.room.leave(ann, TIMEOUT)
+        await asyncio.sleep(1)
+        ann, voice = await show.joined("ann")
+        await show.said(voice, 4, 5, 6)
+        await until(lambda: bool(show.gaps))
+        show.room.leave(ann)
+        await until(lambda: bool(show.ends))
+        [gap] = show.gaps
+        [sums] = show.ends[-1].accounting
+        assert sums.gap == 0.0
+        assert sums.not_received == pytest.approx(gap.end - gap.start, abs=0.002)

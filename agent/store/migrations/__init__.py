@@ -31,7 +31,7 @@ from agent.store.engine import BEGIN_OPTION, switch_to_wal
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0010"
+HEAD = "0011"
 """Revision of the newest step."""
 
 _TURN = threading.Lock()
