@@ -94,6 +94,7 @@ class AudioPipeline:
             livekit.rtc.ConnectError: the room could not be joined with this token.
             TimeoutError: it was not joined in time.
             ValueError: the token is for another room than `livekit_room`.
+            RoomEventsLost: more happened in the room than could be handled; what was said so far was yielded.
         """
         room = rtc.Room()
         self._transcriber = Transcriber(self._settings, load_model(), [self._sink])

@@ -104,7 +104,7 @@ class Presence:
         if await self._until(HAND_OVER_SECONDS, over, lambda watched: watched.succeeded):
             log.info("successor is here", extra={"action": "successor_here"})
             await self._until(PAUSE_SECONDS, over, lambda _: pause())
-        else:
+        elif not over():
             log.warning("no successor came in time", extra={"action": "successor_missing"})
 
     async def release(self, marks: Marks) -> None:

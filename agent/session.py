@@ -425,11 +425,11 @@ class Session:
         assert begun is not None
         if late:
             log.info("session opened", extra={"action": "session_opened", "epoch": begun.opened.epoch})
-            said_end, self._said_end = self._said_end, False
+            said_end = self._said_end
             self._go_on_from(begun)
             self._recorder.save_speakers(self._speakers.all)
             if said_end:
-                self._say_end()  # once more, with what an earlier transcriber has written
+                self._say_end()  # once more, if an earlier transcriber has written something
         await self._presence.run()
 
     def _go_on_from(self, begun: Begun) -> None:

@@ -166,6 +166,10 @@ async def test_figures_are_the_sums_of_all_rooms(livekit: LiveKit, tmp_path: Pat
                     while job.is_running() or await figure("transcriber_tracks"):  # noqa: ASYNC110
                         await asyncio.sleep(0.1)
             assert await figure("transcriber_recognizer_sessions ") == 0
+            text = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+            for task in ("supervisor", "spools", "figures"):
+                assert f'transcriber_background_failing{{task="{task}"}} 0.0' in text
+                assert f'transcriber_background_failures_total{{task="{task}"}} 0.0' in text
 
 
 async def test_named_worker_waits_to_be_asked(livekit: LiveKit, tmp_path: Path) -> None:

@@ -12,15 +12,17 @@ from pathlib import Path
 import pytest
 
 from agent.closing import close_session
-from agent.core.model import Reason, State, Status
+from agent.core.model import End, Reason, State, Status
+from agent.core.succession import Marks
 from agent.core.supervision import Watched
-from agent.errors import RoomEventsLost
+from agent.errors import RoomEventsLost, StoreError
 from agent.rtc.room import QUEUE_SIZE
 from agent.settings import Settings
 from agent.sinks.data_message import DataMessageSink
 from agent.sinks.protocol import Outgoing
 from agent.store.memory import MemoryStore
-from agent.store.protocol import Opened
+from agent.store.protocol import Opened, Stored
+from tests.contract.record import segment
 from tests.session.fakes import SID
 from tests.session.meeting import meeting
 from tests.session.virtual_time import ended, in_virtual_time, until
@@ -76,6 +78,43 @@ async def test_stopped_before_it_begins(tmp_path: Path) -> None:
     assert not show.session._recorder.fenced.is_set()
     assert len(show.ends) == 1
     assert not (await store.watched([SID]))[SID].beating
+
+
+class _AwayStore(MemoryStore):
+    """It cannot be asked to open a session before it is there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.there = False
+
+    async def open_session(self, room: str, session: str, started_at: str) -> Opened:
+        if not self.there:
+            raise StoreError("away")
+        return await super().open_session(room, session, started_at)
+
+
+@pytest.mark.parametrize("earlier", [False, True], ids=["alone", "after another"])
+def test_a_store_that_comes_after_the_end(tmp_path: Path, earlier: bool) -> None:
+    """What was said is stored with one end; a second one only if an earlier transcriber wrote more."""
+
+    @in_virtual_time
+    async def play() -> None:
+        store = _AwayStore()
+        if earlier:
+            opened = await MemoryStore.open_session(store, "interview", SID, "2026-11-25T10:00:00.000Z")
+            await store.write(SID, opened.epoch, [Stored(1, segment("before"))])
+            await store.release(SID, opened.epoch, Marks(0.0))
+        async with meeting(tmp_path, store=store) as show:
+            ann, voice = await show.joined("ann")
+            await show.said(voice, 1)
+            show.room.leave(ann)
+            await until(lambda: len(show.ends) == 1)
+            store.there = True
+            await asyncio.sleep(10.0)
+        ends = [one.item for one in await store.items(SID, limit=1000) if isinstance(one.item, End)]
+        assert [end.segments for end in ends] == ([1, 2] if earlier else [1])
+
+    play()
 
 
 class _Broken:
