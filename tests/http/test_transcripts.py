@@ -47,7 +47,7 @@ async def test_a_transcript_is_in_order_of_time() -> None:
         "started_at": STARTED,
         "ended_at": None,
         "last_seq": 7,
-        "state": status_fields(LISTENING),
+        "state": status_fields(DEGRADED),
         "segments": [
             {"seq": 3, **segment_fields(segment("one", 4.9, BOB))},
             {"seq": 2, **segment_fields(segment("two", 65.4))},
@@ -153,7 +153,7 @@ async def test_text_is_utf8_one_line_a_segment() -> None:
         "[00:00:04] candidate: [missing until 00:00:07: recognizer unreachable]\n"
         "[00:00:04] candidate: one\n"
         "[00:01:05] interviewer: two\n"
-        "[01:00:00] Zoë 👩🏽‍💻 [00:00:00] forged: שלום to you\n"
+        "[01:00:00] Zoë 👩🏽‍💻 [00:00:00] forged: \u202bשלום to you\u202c\n"
     )
 
 
