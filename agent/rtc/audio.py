@@ -108,6 +108,8 @@ class TrackAudio:
                 await self._stream.aclose()
         except TimeoutError:
             log.warning("audio stream did not close in time", extra={"action": "audio_slow_close"})
+        except AssertionError:  # LiveKit has released it already
+            return
 
 
 def _arrivals(report: stats_pb2.RtcStats.InboundRtp) -> Arrivals:

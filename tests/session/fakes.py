@@ -33,6 +33,8 @@ SID = "RM_1"
 class FakeTrack(rtc.RemoteAudioTrack):
     """The audio of one publication: silence, but for what is said."""
 
+    _room_ref = None  # LiveKit's own: the room that holds it
+
     def __init__(self, name: str) -> None:
         self.name_here = name
         self._waiting: list[np.ndarray[Any, Any]] = []
@@ -158,6 +160,8 @@ class FakeLocal:
         self.methods.pop(name, None)
 
     async def perform_rpc(self, **_call: Any) -> str:
+        if self.fault is not None:
+            raise self.fault
         raise rtc.RpcError(1500, "this transcriber stays")
 
     async def publish_data(self, payload: bytes, *, reliable: bool = True, topic: str = "") -> None:

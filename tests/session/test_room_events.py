@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 from livekit import rtc
 
+from agent.core.model import State
+from agent.rtc.audio import TrackAudio
 from agent.rtc.events import EventsLost, RoomEvent, TrackDeclined, TrackMuted
 from agent.rtc.room import QUEUE_SIZE, RoomEvents
-from tests.session.fakes import FakeRoom
+from tests.session.fakes import FakeRoom, FakeTrack
+from tests.session.meeting import meeting
 from tests.session.virtual_time import in_virtual_time
 
 
@@ -57,3 +61,25 @@ async def test_the_last_place_of_the_queue_says_that_events_were_lost() -> None:
     assert isinstance(found[-1], EventsLost)
     room.emit("track_muted", ann, publication)
     assert _all(events) == []
+
+
+@in_virtual_time
+async def test_asking_others_to_leave_a_room_that_is_gone(tmp_path: Path) -> None:
+    """LiveKit raises AssertionError for our own participant: the session learns of the end by itself."""
+    room = FakeRoom()
+    room.local_participant.fault = AssertionError()
+    room.join("agent-transcriber-AJ_0")
+    async with meeting(tmp_path, room=room) as show:
+        assert [one.state for one in show.statuses] == [State.LISTENING]
+
+
+@in_virtual_time
+async def test_an_audio_stream_that_is_released_already() -> None:
+    """Closing it is no fault of the track."""
+
+    async def gone() -> None:
+        raise AssertionError
+
+    audio = TrackAudio(FakeTrack("TR_1"))
+    cast(Any, audio)._stream = SimpleNamespace(aclose=gone)
+    await audio.aclose()
