@@ -136,8 +136,7 @@ class TrackTask:
             await self._keep_time()
             listener.cancel()
             self._gone.set()
-            if self._reader is not None:
-                self._reader.cancel()
+            self._close()
 
     def gone(self, tail_seconds: float = TAIL_SECONDS) -> None:
         """The track was unpublished, its participant left, or we leave: hear the tail, then end."""
@@ -266,7 +265,8 @@ class TrackTask:
 
     def _close(self) -> None:
         if self._reader is not None:
-            self._reader.cancel()
+            # in the next turn: a task that is cancelled before it has begun does not close its session
+            asyncio.get_running_loop().call_soon(self._reader.cancel)
         self._reader = self._session = None
 
     async def _read(self, session: RecognizerSession, number: int) -> None:

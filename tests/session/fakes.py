@@ -307,6 +307,7 @@ class FakeRecognizer:
     def __init__(self, answer_seconds: float = 0.05) -> None:
         self.answer_seconds = answer_seconds
         self.opened = 0
+        self.closed_sessions = 0
         self.closed = False
 
     def open(self) -> FakeRecognizerSession:
@@ -322,6 +323,7 @@ class FakeRecognizerSession:
 
     def __init__(self, recognizer: FakeRecognizer) -> None:
         self._recognizer = recognizer
+        self._closed = False
         self._hears = SimulatedSession({})
         self._commits: asyncio.Queue[None] = asyncio.Queue()
 
@@ -342,4 +344,6 @@ class FakeRecognizerSession:
             yield Final(self._hears.says.popleft().answer)
 
     async def aclose(self) -> None:
-        """Nothing is held."""
+        if not self._closed:
+            self._recognizer.closed_sessions += 1
+        self._closed = True

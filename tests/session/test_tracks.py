@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.core.commands import CloseSession, OpenSession
 from agent.core.model import Gap, Reason, State
 from agent.core.reception import Arrivals
 from agent.tracks import RESTART_SECONDS
@@ -179,3 +180,16 @@ async def test_a_track_that_ends_while_its_counters_are_asked(tmp_path: Path) ->
         await asyncio.sleep(5.0)
         assert (show.gaps, show.statuses) == (gaps, statuses)
         assert State.DEGRADED not in [one.state for one in show.statuses]
+
+
+@in_virtual_time
+async def test_a_recognizer_session_that_is_closed_at_once(tmp_path: Path) -> None:
+    """Opened and given up in the same moment, it is closed all the same: an open one costs money."""
+    async with meeting(tmp_path) as show:
+        _, voice = await show.joined("ann")
+        [track] = show.session._tracks._running.values()
+        track.task._carry_out([OpenSession(91), CloseSession(91)])
+        await asyncio.sleep(1.0)
+        assert (show.recognizer.opened, show.recognizer.closed_sessions) == (1, 1)
+        await show.said(voice, 1)
+    assert show.recognizer.opened == show.recognizer.closed_sessions
