@@ -9,6 +9,7 @@ from typing import cast
 import pytest
 from livekit import rtc
 
+from agent.clock import RoomClock
 from agent.core.model import State, Status
 from agent.errors import SinkError
 from agent.rtc.room import RoomEvents
@@ -78,6 +79,7 @@ async def test_the_first_cause_is_the_one_that_is_reported(reason: str | None) -
         model=cast(SileroModel, None),
         recognizer=cast(Recognizer, None),
         store=MemoryStore(),
+        clock=cast(RoomClock, None),
     )
     if reason is not None:
         room.emit("disconnected", rtc.DisconnectReason.Value(reason))
