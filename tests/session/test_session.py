@@ -14,7 +14,7 @@ import pytest
 from agent.closing import close_session
 from agent.core.model import End, Reason, State, Status
 from agent.core.succession import Marks
-from agent.core.supervision import Watched
+from agent.core.supervision import Watched, needs_call
 from agent.errors import RoomEventsLost, StoreError
 from agent.rtc.room import QUEUE_SIZE
 from agent.settings import Settings
@@ -172,7 +172,7 @@ async def test_lost_events_end_the_session(tmp_path: Path) -> None:
             await asyncio.wait([show.running], timeout=30.0)
     assert show.texts == ["w1"]
     assert show.statuses[-1].reason is Reason.TRANSCRIBER_LOST
-    assert not (await show.store.watched([SID]))[SID].beating
+    assert needs_call((await show.store.watched([SID]))[SID], room_age=60.0)
 
 
 @in_virtual_time
