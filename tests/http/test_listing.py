@@ -50,7 +50,7 @@ async def test_a_page_tells_of_each_session_what_a_transcript_begins_with() -> N
         "erased_at": None,
         "speech": 25.0,
         "unanswered": 6.0,
-        "wordless": 0.0,
+        "wordless": 0.5,
         "matched": 0,
         "matches": [],
     }
