@@ -77,9 +77,9 @@ def head(info: SessionInfo) -> dict[str, Any]:
 def speech_figures(info: SessionInfo) -> dict[str, float]:
     """The fields of `SpeechShape`, over all speakers."""
     return {
-        "speech": seconds(sum(one.speech for one in info.accounting)),
-        "unanswered": seconds(sum(max(one.speech - one.answered, 0.0) for one in info.accounting)),
-        "wordless": seconds(sum(one.wordless for one in info.accounting)),
+        "speech": seconds(sum((one.speech for one in info.accounting), 0.0)),
+        "unanswered": seconds(sum((max(one.speech - one.answered, 0.0) for one in info.accounting), 0.0)),
+        "wordless": seconds(sum((one.wordless for one in info.accounting), 0.0)),
     }
 
 
