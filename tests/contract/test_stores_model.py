@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from agent.core.model import Accounting, End, Gap, Item, Segment, Speaker, Status, Window
+from agent.core.statuses import worst
 from agent.core.words import count_words
 from agent.errors import SessionFenced
 from agent.store import open_store
@@ -191,11 +192,13 @@ class AnyCalls(RuleBasedStateMachine):
     def look(self, session: str) -> None:
         known = self.model[session]
         info = self.run(self.store.find_session("room", session))
-        states = [status for _, status in known.of(Status) if status.speaker is None]
+        said = [status for _, status in known.of(Status)]
+        whose = [status.speaker and status.speaker.identity for status in said]
+        latest = [one for at, one in enumerate(said) if whose[at] not in whose[at + 1 :]]
         assert (info.ended_at, info.accounting, info.state, info.last_seq) == (
             known.ended_at,
             known.sums,
-            states[-1] if states else None,
+            worst(latest),
             max((seq for seq, _ in known.items), default=0),
         )
 
