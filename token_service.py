@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -153,6 +154,10 @@ def _side_tasks(app: FastAPI) -> Iterator[tuple[str, Callable[[], Awaitable[None
 async def _prepare(store: Reader) -> None:
     """Make the tables while the first calls, which need none, are answered; then bring the index to date."""
     await store.migrate()
+    # what is loaded by now stays; looking through all of it, the collector would hold up every reader for a
+    # tenth of a second whenever many come at once
+    gc.collect()
+    gc.freeze()
     while not await store.index_anew():  # noqa: ASYNC110 - a pause for other writers, not a wait
         await asyncio.sleep(INDEX_PAUSE_SECONDS)
 

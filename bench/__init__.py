@@ -17,6 +17,7 @@ measure.py      processor seconds and PSS of a process tree
 run.py          one scenario from start to end
 exports.py      times of the exports of a long meeting
 streams.py      many readers of one live stream: `python -m bench.streams`
+joining.py      many who join it at once, and what the others notice: `python -m bench.streams --joining 100`
 service.py      start, room creation and token times of the token service
 report.py       the table and the JSON
 """

@@ -2,6 +2,7 @@
 
     python -m bench.streams                       # 200 readers, a record of 3 hours and 40,000 words, SQLite
     python -m bench.streams --readers 50 --database postgresql://…
+    python -m bench.streams --joining 100         # bench/joining.py: what the other readers notice of them
 
 The service runs as it is run; readers and writer are this process. All readers first read the record from its
 start, at once (a restart in the middle of a meeting); then something is said twice a second.
@@ -66,9 +67,9 @@ def record(hours: float) -> list[Item]:
     items: list[Item] = []
     closed = 0
     for number in range(int(hours * 3600 / SECONDS_A_SEGMENT)):
-        segment = _segment(number, number * SECONDS_A_SEGMENT)
-        items.append(segment)
-        while segment.end > closed * HOP_SECONDS + 20:
+        spoken = segment(number, number * SECONDS_A_SEGMENT)
+        items.append(spoken)
+        while spoken.end > closed * HOP_SECONDS + 20:
             start = closed * HOP_SECONDS
             turns = tuple(
                 Turn(one.speaker, one.start, one.end, one.text)
@@ -84,7 +85,8 @@ def record(hours: float) -> list[Item]:
     return items
 
 
-def _segment(number: int, start: float) -> Segment:
+def segment(number: int, start: float) -> Segment:
+    """A sentence of one of the two."""
     step = SECONDS_A_SEGMENT / WORDS_A_SEGMENT
     words = tuple(
         Word(f"word{number * WORDS_A_SEGMENT + place}", start + place * step, start + (place + 0.9) * step)
@@ -108,9 +110,11 @@ def _segment(number: int, start: float) -> Segment:
     )
 
 
-async def follow(http: aiohttp.ClientSession, url: str, reader: Reader, live_from: int) -> None:
-    """Read one stream until cancelled."""
-    async with http.get(f"{url}/rooms/{ROOM}/stream") as answer:
+async def follow(
+    http: aiohttp.ClientSession, url: str, reader: Reader, live_from: int, after: int = 0
+) -> None:
+    """Read one stream until cancelled, from behind the number `after`."""
+    async with http.get(f"{url}/rooms/{ROOM}/stream", params={"after": after}) as answer:
         answer.raise_for_status()
         rest = b""
         async for piece in answer.content.iter_any():
@@ -129,10 +133,10 @@ async def measure(
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(aclosing(open_store(database_url)))
         items = record(hours)
-        await _fill(store, items)
+        await fill(store, items)
         settings = {"DATABASE_URL": database_url, "MAX_STREAMS": str(2 * readers)}
         child, url = await stack.enter_async_context(served(folder, settings))
-        http = await stack.enter_async_context(_client())
+        http = await stack.enter_async_context(client())
         all_readers = [Reader() for _ in range(readers)]
         pid = program(child.pid)
         idle_pss = usage(pid).pss_bytes
@@ -142,12 +146,12 @@ async def measure(
                 group.create_task(follow(http, url, one, len(items) + 1), name="reader")
                 for one in all_readers
             ]
-            await _until(lambda: all(one.last_seq >= len(items) for one in all_readers), REPLAY_SECONDS)
+            await until(lambda: all(one.last_seq >= len(items) for one in all_readers), REPLAY_SECONDS)
             replay_seconds, replay_cpu = time.monotonic() - began, cpu_seconds(pid) - cpu
             began, cpu = time.monotonic(), cpu_seconds(pid)
             pss = [usage(pid).pss_bytes]
             stored = await _say(store, len(items) + 1, seconds, lambda: pss.append(usage(pid).pss_bytes))
-            await _until(lambda: all(one.last_seq >= max(stored) for one in all_readers), 10)
+            await until(lambda: all(one.last_seq >= max(stored) for one in all_readers), 10)
             live_cpu = (cpu_seconds(pid) - cpu) / (time.monotonic() - began)
             for task in tasks:
                 task.cancel()
@@ -168,13 +172,14 @@ async def measure(
     }
 
 
-def _client() -> aiohttp.ClientSession:
+def client() -> aiohttp.ClientSession:
     """As many connections as are asked for; a heartbeat comes within the time limit of a silence."""
     limit = aiohttp.ClientTimeout(total=None, sock_read=60)
     return aiohttp.ClientSession(timeout=limit, connector=aiohttp.TCPConnector(limit=0))
 
 
-async def _fill(store: Store, items: list[Item]) -> None:
+async def fill(store: Store, items: list[Item]) -> None:
+    """Store a meeting."""
     await store.open_session(ROOM, SESSION, STARTED)
     for first in range(0, len(items), 500):
         numbered = enumerate(items[first : first + 500], start=first + 1)
@@ -185,14 +190,15 @@ async def _say(store: Store, first: int, seconds: float, each: Any) -> dict[int,
     """Store an item every half a second; number -> when it was stored."""
     stored: dict[int, float] = {}
     for seq in range(first, first + int(seconds / LIVE_EVERY_SECONDS)):
-        await store.write(SESSION, 1, [Stored(seq, _segment(seq, seq * SECONDS_A_SEGMENT))])
+        await store.write(SESSION, 1, [Stored(seq, segment(seq, seq * SECONDS_A_SEGMENT))])
         stored[seq] = time.monotonic()
         each()
         await asyncio.sleep(LIVE_EVERY_SECONDS)
     return stored
 
 
-async def _until(holds: Any, seconds: float) -> None:
+async def until(holds: Any, seconds: float) -> None:
+    """Wait for something to hold, for so long at most."""
     async with asyncio.timeout(seconds):
         while not holds():  # noqa: ASYNC110 - hundreds of readers note what comes
             await asyncio.sleep(0.02)
@@ -203,12 +209,19 @@ def main(
     readers: Annotated[int, typer.Option(min=1)] = 200,
     hours: Annotated[float, typer.Option(help="Length of the record.")] = 3.0,
     seconds: Annotated[float, typer.Option(help="How long something is said.")] = 60.0,
+    joining: Annotated[int, typer.Option(help="Readers who join at once while others read.")] = 0,
     database: Annotated[str, typer.Option(help="An empty database; SQLite in a folder of its own.")] = "",
 ) -> None:
     """Measure the live stream with many readers; figures as JSON."""
     with tempfile.TemporaryDirectory(prefix="bench-streams-") as folder:
         url = database or f"sqlite:///{folder}/record.db"
-        print(json.dumps(asyncio.run(measure(Path(folder), url, readers, hours, seconds)), indent=2))
+        if joining:
+            from bench.joining import measure as measure_joining  # noqa: PLC0415 - it is made of this module
+
+            figures = asyncio.run(measure_joining(Path(folder), url, joining, hours))
+        else:
+            figures = asyncio.run(measure(Path(folder), url, readers, hours, seconds))
+        print(json.dumps(figures, indent=2))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ ANSWER_TAKEN_SECONDS = 60.0
 BESIDE_STREAMS = 400
 """Connections at once that carry no stream. When there are more, one that carries no call is closed; when
 there is none, whoever comes is answered 503."""
+UNSENT_BYTES = 16 * 1024
+"""What may wait in this process for a caller to take it before the answer pauses."""
 
 
 class Connection(H11Protocol):
@@ -28,6 +30,7 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See asyncio.Protocol."""
         super().connection_made(transport)
+        transport.set_write_buffer_limits(high=UNSENT_BYTES)
         self._wait(CALL_BEGINS_SECONDS)
         if self.limit_concurrency is not None and len(self.connections) >= self.limit_concurrency:
             self._close_one_kept()

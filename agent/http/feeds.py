@@ -15,6 +15,8 @@ POLL_SECONDS = 0.15
 """How often a followed session asks the store: readers are told within this, and what a query takes."""
 POLLS_A_SECOND = 300
 """Of all sessions together (a query is some 1.5 ms of a core): with more than 45, each asks less often."""
+ENTERING = 2
+"""New readers that ask the store at once: the feeds of those who are there need a connection, too."""
 
 
 @dataclass(slots=True)
@@ -32,6 +34,10 @@ class Feeds:
     def __init__(self, store: Reader) -> None:
         self.stopping = False
         """True when the service is about to end."""
+        self.turn = asyncio.Lock()
+        """Taken for each chunk that is sent, so that the event loop runs between any two of them."""
+        self.entry = asyncio.Semaphore(ENTERING)
+        """Taken while a new reader asks the store."""
         self._store = store
         self._pages = Pages()
         self._followed: dict[tuple[str, str | None], _Followed] = {}

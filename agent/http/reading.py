@@ -24,7 +24,9 @@ log = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 15.0
 """Proxies close what is silent for 30 to 60 s."""
 SLOW_SECONDS = 10.0
-"""How long a reader may take for one chunk (at most a page, some 100 kB)."""
+"""How long a reader may take for one chunk."""
+CHUNK_BYTES = 16 * 1024
+"""Of events that are sent together; a larger event is sent alone."""
 LINGER_SECONDS = 300.0
 """After its end a session may go on: somebody comes back to the room, or a spool is taken in."""
 LATER_LIFE_SECONDS = 10.0
@@ -85,9 +87,12 @@ class Reading:
             if self._must_close(feed):
                 return
             if events := await self._events(feed):
+                async with self._feeds.turn:
+                    await asyncio.sleep(0)  # many who read from the start at once must not hold up the others
+                chunk = _first_chunk(events)
                 began = _now()
-                yield b"".join(event.data for event in events)
-                self._after = events[-1].seq
+                yield b"".join(event.data for event in chunk)
+                self._after = chunk[-1].seq
                 if _now() - began > SLOW_SECONDS:
                     log.warning("a reader is too slow", extra={"action": "stream_slow"})
                     self._closing = "slow"
@@ -144,6 +149,16 @@ class Reading:
         if feed.later is not None:
             waits.append(_gives_way_in(feed))
         return max(0.0, min(waits))
+
+
+def _first_chunk(events: list[Event]) -> list[Event]:
+    """As many as are sent together, at least one."""
+    length = 0
+    for place, event in enumerate(events):
+        length += len(event.data)
+        if length > CHUNK_BYTES and place:
+            return events[:place]
+    return events
 
 
 def lingers_seconds(life: RoomLife) -> float:

@@ -90,7 +90,8 @@ async def follow_room(
     """All of the record, then what comes, as soon as it is stored; waits for a room that has not begun."""
     known = read_id(last_event_id) if last_event_id else None
     asked = _position(known, 0 if last_event_id else after, session)
-    lives = await service.store.lives(name, asked.session)
+    async with service.feeds.entry:
+        lives = await service.store.lives(name, asked.session)
     if not lives and session is not None:
         raise no_transcript()
     reached = asked.seq if lives and asked.seq <= lives[0].last_seq else 0

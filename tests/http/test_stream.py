@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from math import inf
 from typing import Any
@@ -17,9 +18,9 @@ from hypothesis import strategies as st
 from agent.core.model import Item, Segment
 from agent.errors import StoreError
 from agent.http import reading
-from agent.http.feeds import POLL_SECONDS, Feeds
+from agent.http.feeds import ENTERING, POLL_SECONDS, Feeds
 from agent.http.pages import PAGE, Pages
-from agent.http.reading import Reading, lingers_seconds
+from agent.http.reading import CHUNK_BYTES, Reading, lingers_seconds
 from agent.http.slots import A_PARTICIPANT, Slots
 from agent.http.stream_events import Event, Position, event_of, id_of, read_id
 from agent.store.clean import clean
@@ -144,6 +145,64 @@ async def test_many_readers_cost_one_reader_of_the_store(store: CountingStore, f
     await asyncio.gather(*tasks, return_exceptions=True)
     assert [task.cancelled() for task in tasks] == [True]
     assert (feeds._followed, feeds._pages.get("RM_1", 0)) == ({}, None)
+
+
+async def test_many_who_join_hold_nobody_up(store: CountingStore, feeds: Feeds) -> None:
+    """The event loop runs between any two chunks, and no chunk is long."""
+    await store.say(1, 20 * PAGE)
+    sent, most = 0, 0
+
+    async def read() -> None:
+        nonlocal sent
+        chunks = Reading(feeds, "a", LIFE, 0, pinned=False, seconds=inf).chunks()
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                sent += b"\nid: " in chunk
+                assert len(chunk) <= CHUNK_BYTES
+                if b"id: 2000@" in chunk:
+                    return
+
+    async def watch() -> None:
+        nonlocal most
+        before = sent
+        while True:
+            await asyncio.sleep(0)
+            before, most = sent, max(most, sent - before)
+
+    watching = asyncio.create_task(watch(), name="watch")
+    await asyncio.gather(*(read() for _ in range(20)))
+    watching.cancel()
+    assert sent > 20 * 20
+    assert most <= 2
+
+
+async def test_an_event_longer_than_a_chunk(store: CountingStore, feeds: Feeds) -> None:
+    """It is sent whole, by itself."""
+    long = segment("x" * 2 * CHUNK_BYTES, 2)
+    await store.write("RM_1", 1, [Stored(1, segment("a", 1)), Stored(2, long), Stored(3, segment("b", 3))])
+    async with Reader(feeds) as reader:
+        await reader.until_seq(3)
+    assert reader.seqs() == [1, 2, 3]
+
+
+async def test_many_who_join_leave_the_database_to_others() -> None:
+    """The feed of those who read already shares its few connections with whoever comes."""
+
+    class Busy(MemoryStore):
+        now, most = 0, 0
+
+        async def lives(self, room: str, since: str | None = None) -> list[RoomLife]:
+            self.now += 1
+            self.most = max(self.most, self.now)
+            await asyncio.sleep(0.001)
+            self.now -= 1
+            return await super().lives(room, since)
+
+    store = Busy()
+    async with calling(store) as client:
+        answers = await asyncio.gather(*(client.head("/rooms/a/stream") for _ in range(30)))
+    assert {one.status_code for one in answers} == {200}
+    assert store.most <= ENTERING
 
 
 async def test_a_reader_that_comes_while_the_feed_begins(store: CountingStore, feeds: Feeds) -> None:
