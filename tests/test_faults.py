@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core.messages import Envelope
-from agent.core.model import Segment, Speaker, State, Status, Word
+from agent.core.model import Reason, Segment, Speaker, State, Status, Word
 from bench.faults.lanes import ALONE, turns, waves
 from bench.faults.orders import Link, VoicePlan, read_plan, write_plan
 from bench.faults.pressure import read_total
@@ -229,6 +229,19 @@ def test_a_reader_is_left_with_the_last_final() -> None:
 def _status(at: float, state: State, speaker: str = "") -> Received:
     whom = Speaker(speaker, label=speaker) if speaker else None
     return Received(at, "agent", True, Envelope("room", "RM_1", 1, Status(state, None, whom)))
+
+
+def test_who_vanished_for_good_may_keep_the_status_of_a_lost_connection() -> None:
+    """It is true to the end; whoever is still there, or has another trouble, is judged as ever."""
+    ben = Speaker("ben", label="Ben")
+    for reason, vanished, still in (
+        (Reason.CONNECTION_LOST, {"ben"}, []),
+        (Reason.CONNECTION_LOST, set(), ["Ben"]),
+        (Reason.STALLED, {"ben"}, ["Ben"]),
+    ):
+        status = Status(State.DEGRADED, reason, ben)
+        told = [Received(101.0, "agent", True, Envelope("room", "RM_1", 1, status))]
+        assert told_trouble(told, [], 100.0, vanished) == (1.0, still)
 
 
 def test_trouble_and_its_end_are_read_from_statuses() -> None:

@@ -77,7 +77,7 @@ async def end(scene: Scene, disturbance: Disturbance, recovered: float | None, b
     """The end of the meeting, and what became of everything that was said in it."""
     asked = await ask_for_holes(scene.listener, scene.site.store)
     closed = await scene.everybody_leaves()  # also those who vanished: their trouble lasts until then
-    told, still_troubled = told_trouble(scene.listener.messages, asked, disturbance.began)
+    told, still_troubled = told_trouble(scene.listener.messages, asked, disturbance.began, scene.vanished)
     words, holes, unbalanced = await read_record(scene.site.store, scene.room, scene.lives())
     said, torn = scene.words(), scene.torn_words()
     received = [*(message.envelope for message in scene.listener.messages), *asked]

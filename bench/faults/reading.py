@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from livekit import rtc
 
 from agent.core.history import METHOD
 from agent.core.messages import Envelope, parse
-from agent.core.model import Segment, State, Status
+from agent.core.model import Reason, Segment, State, Status
 from agent.store.protocol import Store
 from bench.faults.tally import Hole
 from bench.words import WrittenWord, normalized
@@ -114,11 +114,15 @@ async def _ask(listener: Listener, transcriber: str, after: int) -> dict[str, An
 
 
 def told_trouble(
-    messages: Sequence[Received], asked: Sequence[Envelope], began: float
+    messages: Sequence[Received],
+    asked: Sequence[Envelope],
+    began: float,
+    vanished: Collection[str] = (),
 ) -> tuple[float | None, list[str]]:
     """Seconds from `began` (Unix time) to the first status of trouble, or None; and whose never ended.
 
-    `asked`: what the listener missed and got by asking for history.
+    `asked`: what the listener missed and got by asking for history. `vanished`: identities whose connection
+    was lost for good; their last status says so.
     """
     told = [
         message.arrived_at_wall - began
@@ -137,7 +141,16 @@ def told_trouble(
             whom = one.item.speaker.label if one.item.speaker else "the room"
             if whom not in newest or seq >= newest[whom][0]:
                 newest[whom] = seq, one.item
-    still = [whom for whom, (_, status) in newest.items() if status.state is not State.LISTENING]
+    still = [
+        whom
+        for whom, (_, status) in newest.items()
+        if status.state is not State.LISTENING
+        and not (
+            status.reason is Reason.CONNECTION_LOST
+            and status.speaker is not None
+            and status.speaker.identity in vanished
+        )
+    ]
     return min(told, default=None), sorted(still)
 
 

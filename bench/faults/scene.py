@@ -101,6 +101,11 @@ class Scene:
         await self._stack.aclose()
 
     @property
+    def vanished(self) -> set[str]:
+        """Identities whose process was killed and who did not come back."""
+        return {voice.plan.identity for voice in self.gone} - self.voices.keys()
+
+    @property
     def listener(self) -> Listener:
         """Somebody in the room who says nothing."""
         assert self._listener is not None
