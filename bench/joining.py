@@ -12,6 +12,7 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 from typing import Any
@@ -63,12 +64,7 @@ async def measure(folder: Path, database_url: str, joining: int, hours: float) -
             await until(lambda: all(one.last_seq >= max(said.stored) for one in healthy), 10)
             for task in tasks:
                 task.cancel()
-    delays: dict[str, list[float]] = {"before": [], "joining": []}
-    for seq, at in said.stored.items():
-        if at < here_at:
-            continue
-        some = delays["before" if at < joined_at - 0.5 else "joining"]
-        some += [reader.arrived[seq] - at for reader in healthy]
+    delays = _delays(said.stored, healthy, here_at, joined_at)
     return {
         "joining": joining,
         "items": len(items),
@@ -82,6 +78,19 @@ async def measure(folder: Path, database_url: str, joining: int, hours: float) -
         "pss_mb_before_largest": [round(idle_pss / 1e6, 1), round(max(said.pss) / 1e6, 1)],
         "pss_mb_growth": round((max(said.pss) - idle_pss) / 1e6, 1),
     }
+
+
+def _delays(
+    stored: dict[int, float], healthy: Sequence[Reader], here_at: float, joined_at: float
+) -> dict[str, list[float]]:
+    """Seconds from store to each healthy reader, before the others joined and from then on."""
+    delays: dict[str, list[float]] = {"before": [], "joining": []}
+    for seq, at in stored.items():
+        if at < here_at:
+            continue
+        some = delays["before" if at < joined_at - 0.5 else "joining"]
+        some += [reader.arrived[seq] - at for reader in healthy]
+    return delays
 
 
 class _Said:
