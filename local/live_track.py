@@ -24,6 +24,9 @@ FRAME_SECONDS: Final = 0.010
 LEAD_SECONDS: Final = 0.3
 """From the hand-over of a frame to its being sent."""
 
+HOLE_SECONDS: Final = 0.005
+"""A hole this long in its sound tears a word for every receiver."""
+
 QUEUE_MS: Final = 1_000
 """Room in LiveKit's queue: more than ever waits in it, so that handing over never blocks."""
 
@@ -62,6 +65,10 @@ class Spoken:
             return self.started_at_wall + seconds
         index = min(max(int(seconds / FRAME_SECONDS), 0), len(self.frame_walls) - 1)
         return self.frame_walls[index] + seconds - index * FRAME_SECONDS
+
+    def is_whole(self, start: float, end: float) -> bool:
+        """False when the program was held up between these seconds of the saying: their sound has a hole."""
+        return self.wall_at(end) - self.wall_at(start) - (end - start) < HOLE_SECONDS
 
 
 class _Saying:

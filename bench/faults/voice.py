@@ -20,7 +20,6 @@ SENTENCE_WORDS: Final = 6
 WORD_GAP_SECONDS: Final = 0.08
 PAUSE_SECONDS: Final = 0.9
 """Silence between two sentences, beside the 0.3 s that the next one waits in LiveKit's queue."""
-HOLE_SECONDS: Final = 0.005
 LOOK_SECONDS: Final = 0.05
 HEARD_SECONDS: Final = 60.0
 
@@ -146,8 +145,7 @@ class Voice:
 def sent(word: MarkedWord, spoken: Spoken) -> Say:
     """A word that is out; torn when this process was held up meanwhile, which left a hole in its sound."""
     start, end = spoken.wall_at(word.start), spoken.wall_at(word.end)
-    held_up = (end - start) - (word.end - word.start)
-    return Say(word.text, start, end, whole=held_up < HOLE_SECONDS)
+    return Say(word.text, start, end, whole=spoken.is_whole(word.start, word.end))
 
 
 async def run(plan: VoicePlan) -> None:
