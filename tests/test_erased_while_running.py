@@ -204,7 +204,7 @@ class Participant:
 async def test_history_in_the_room_says_that_it_was_erased(store: Store) -> None:
     """As long as the transcriber is there: not an empty record, which would say that nothing was said."""
     await store.open_session(ROOM, SID, STARTED)
-    room = SimpleNamespace(name=ROOM, local_participant=Participant())
+    room = SimpleNamespace(name=ROOM, local_participant=Participant(), isconnected=lambda: True)
     history = History(cast(rtc.Room, room), SID, reader_of(store, ROOM, SID))
     ask = room.local_participant.methods[METHOD]
     call = rtc.RpcInvocationData("request", "anna", '{"after": 0}', 5.0)

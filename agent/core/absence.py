@@ -55,7 +55,6 @@ class Absences:
 
     def ended(self, track: Heard, now: float) -> None:
         """A track is gone; why will be known in a moment."""
-        self._just_ended = [one for one in self._just_ended if now - one[1] < REASON_SECONDS]
         self._just_ended.append((track, now))
 
     def lost(self, identity: str, now: float) -> None:
@@ -71,6 +70,7 @@ class Absences:
 
     def tick(self, now: float, running: Sequence[Heard]) -> list[Gap]:
         """The gaps of those who are heard again, when `running` are the tracks being received."""
+        self._just_ended = [one for one in self._just_ended if now - one[1] < REASON_SECONDS]
         gaps: list[Gap] = []
         for track in running if self._absent else ():
             settled = track.heard_until - track.heard_from >= SETTLE_SECONDS
