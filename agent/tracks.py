@@ -333,12 +333,23 @@ class Tracks:
 
     def _awaits(self, speaker: Speaker) -> bool:
         """True when a gap of this speaker goes on until the speaker is heard again."""
-        missing = {hole.speaker.identity for hole in self._outage.missing}
-        return speaker.identity in missing or speaker.identity in self._absences.speakers
+        return self._is_cut_off(speaker) or speaker.identity in self._absences.speakers
+
+    def _is_cut_off(self, speaker: Speaker) -> bool:
+        """True when our own lost connection has a gap of this speaker, which is not over."""
+        return any(hole.speaker.identity == speaker.identity for hole in self._outage.missing)
 
     def _emit_gap(self, gap: Gap | None) -> None:
-        if gap is not None:
+        """The gap of a track that was never received; an outage in which it lies has a gap of its own."""
+        if gap is not None and not self._is_cut_off(gap.speaker):
             self._emit(self._explained(gap))
+
+    def _emit_missed(self, gap: Gap) -> None:
+        """The gap of a lost connection; damage that is found in its span is not another one."""
+        for track in (*self._running.values(), *self._ending):
+            if track.speaker.identity == gap.speaker.identity:
+                track.concealment.written(gap)
+        self._emit(gap)
 
     def _say(self, owner: Hashable, status: Status) -> None:
         """Report a status of a speaker unless readers know it or a worse one."""
@@ -390,10 +401,8 @@ class Tracks:
         """Tell the gaps of those who are heard again, or will not be."""
         now = self._clock.now()
         running = list(self._running.values())
-        for gap in self._outage.tick(now, running):
-            self._emit(gap)
-        for gap in self._absences.tick(now, running):
-            self._emit(gap)
+        for gap in (*self._outage.tick(now, running), *self._absences.tick(now, running)):
+            self._emit_missed(gap)
         self._tell_absences()
         for track_sid, (_, ended_at) in list(self._ended_stalled.items()):
             if now - ended_at >= REASON_SECONDS:
@@ -482,7 +491,7 @@ class Tracks:
             *self._absent_marks(),
         )
         for gap in self._outage.end(now):
-            self._emit(gap)
+            self._emit_missed(gap)
         for track_sid in self._opted_out.all:
             self._consent(track_sid)
         for track_sid in self._offers.all:

@@ -193,3 +193,26 @@ async def test_a_recognizer_session_that_is_closed_at_once(tmp_path: Path) -> No
         assert (show.recognizer.opened, show.recognizer.closed_sessions) == (1, 1)
         await show.said(voice, 1)
     assert show.recognizer.opened == show.recognizer.closed_sessions
+
+
+@in_virtual_time
+async def test_an_outage_is_one_gap_although_a_track_is_offered_in_vain(tmp_path: Path) -> None:
+    """After a full reconnect LiveKit may announce a track, take it back, and announce it again."""
+    async with meeting(tmp_path) as show:
+        ann, voice = await show.joined("ann")
+        await show.said(voice, 1, 2, 3)
+        show.room.emit("reconnecting")
+        show.room.unpublish(ann, voice)
+        await asyncio.sleep(5)
+        show.room.emit("reconnected")
+        show.room.subscribe_seconds = 10.0
+        in_vain = show.room.publish(ann)
+        await asyncio.sleep(1)
+        show.room.unpublish(ann, in_vain)
+        show.room.subscribe_seconds = 0.02
+        voice = show.room.publish(ann)
+        await until(lambda: voice.track is not None and voice.track.readers == 1)
+        await show.said(voice, 4, 5, 6)
+        [gap] = show.gaps
+        assert gap.reason is Reason.CONNECTION_LOST
+        assert gap.end - gap.start == pytest.approx(6.0, abs=0.5)
