@@ -20,6 +20,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from agent.background.run_beside import Background, run_beside
 from agent.errors import SettingsError
 from agent.http import (
+    docs_page,
     erasure,
     health,
     listing,
@@ -70,6 +71,21 @@ Room names may hold any Unicode; in a path they are percent-encoded (`/` may sta
 """
 
 
+_MODULES = (
+    docs_page,
+    health,
+    metrics,
+    listing,
+    overview,
+    rooms,
+    tokens,
+    transcripts,
+    erasure,
+    stream,
+    webhook,
+)
+
+
 def create_app(
     settings: Settings,
     livekit: LiveKit,
@@ -86,7 +102,9 @@ def create_app(
         version=_version(),
         description=ABOUT,
         lifespan=_lifespan,
+        docs_url=None,  # see agent.http.docs_page
         redoc_url=None,
+        servers=[{"url": settings.root_path}] if settings.root_path else None,
         redirect_slashes=False,  # an address made of what the caller's Host header says
         responses=ANY_CALL,
         generate_unique_id_function=operation_id,
@@ -104,9 +122,8 @@ def create_app(
         background,
         courier.figures if courier else None,
     )
-    app.state.supervisor = supervisor
-    app.state.courier = courier
-    for module in (health, metrics, listing, overview, rooms, tokens, transcripts, erasure, stream, webhook):
+    app.state.supervisor, app.state.courier = supervisor, courier
+    for module in _MODULES:
         app.include_router(module.router)
     add_error_answers(app)
     # the last one added is the first one asked
@@ -265,6 +282,8 @@ def main() -> None:
 
     - API_KEY, API_KEYS: bearer tokens that may make every call; without any
       this machine may, and the service listens nowhere else
+
+    - ROOT_PATH: path prefix under which a proxy serves it, and which the proxy strips
 
     - CORS_ORIGINS: pages that may call from a browser
 

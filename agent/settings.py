@@ -35,6 +35,7 @@ from agent.settings_checks import (
     check_named_keys,
     check_one_line,
     check_origin,
+    check_root_path,
     check_token,
     check_webhook_secret,
     check_webhook_url,
@@ -282,6 +283,13 @@ class Settings(BaseModel):
         example="https://app.example.com",
     )
 
+    root_path: Annotated[str, AfterValidator(check_root_path)] = _setting(
+        "",
+        "path",
+        "empty, or a path such as /transcription, without a slash at the end",
+        "Path prefix under which a proxy serves the token service, when the proxy strips it.",
+        example="/transcription",
+    )
     keep_alive_seconds: float = _seconds(
         75,
         1,

@@ -103,6 +103,18 @@ def check_webhook_url(value: str) -> str:
     return value
 
 
+def check_root_path(value: str) -> str:
+    """A path prefix in front of the service's own paths."""
+    if not value:
+        return value
+    check_token(value)
+    if not value.startswith("/") or value.startswith("//") or value.endswith("/"):
+        raise ValueError("begin it with one slash, and end it without one")
+    if any(mark in value for mark in "?#"):
+        raise ValueError("it is a path only, without ? or #")
+    return value
+
+
 def check_webhook_secret(value: str) -> str:
     """A secret after the Standard Webhooks specification."""
     key_of(value)
