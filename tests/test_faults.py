@@ -20,7 +20,7 @@ from bench.faults.row import Disturbance, Fault, Outcome
 from bench.faults.rows import ROWS
 from bench.faults.scene import MID_WORD_SECONDS, Scene, down
 from bench.faults.table import Circumstances, as_json
-from bench.faults.tally import Hole, Tally, gap_seconds, seconds_over_words, tally
+from bench.faults.tally import Hole, Tally, as_heard, gap_seconds, seconds_over_words, tally
 from bench.faults.voice import SENTENCE_WORDS, may_follow, sent, sentence_clips
 from bench.words import SaidWord, WrittenWord
 from local.listener import Received
@@ -68,6 +68,20 @@ def test_a_word_that_a_gap_cuts_is_told() -> None:
         (Hole("anna", 5.6, 9.0), False),
     ):
         assert tally([word], [], [], [hole]).in_gaps == told
+
+
+def test_a_word_behind_a_slow_link_is_as_late_as_its_neighbours() -> None:
+    """The gap lies where the sound came out of the link; a link that is not slow moves nothing."""
+    words = [said("a", 1.0), said("b", 2.0), said("c", 4.0), said("d", 9.0), said("b2", 2.0, "ben")]
+    found = [WrittenWord("a", "anna", 1.2, 1.5), WrittenWord("c", "anna", 4.8, 5.1)]
+    heard = {word.text: word.start for word in as_heard(words, found, 1.0)}
+    assert heard == pytest.approx({"a": 1.2, "b": 2.4, "b2": 2.0, "c": 4.8, "d": 9.8})
+    heard = {word.text: word.start for word in as_heard(words, found, 0.5)}
+    assert heard["c"] == pytest.approx(4.5)
+    assert {word.start for word in as_heard(words, found, 0.0)} == {1.0, 2.0, 4.0, 9.0}
+    hole = Hole("anna", 2.6, 3.0)
+    assert tally(words[1:2], [], [], [hole]).lost == 1
+    assert tally(as_heard(words, found, 1.0)[1:2], [], [], [hole]).in_gaps == 1
 
 
 def test_a_gap_does_not_excuse_what_is_written() -> None:

@@ -8,9 +8,9 @@
 Damage waits until the words of its span are settled: words win. Then there is a gap
 
     where speech was heard that touches the damage and no word covers it: a word is missing there;
-    as long as the concealed audio where nothing says that it held no word: a stall.
+    as long as the concealed audio where nothing says that it held no word: a stall, or many short pieces.
 
-What is left of either and is shorter than `LEAST_GAP_SECONDS` hides no word and is not a gap.
+What is left of any and is shorter than `LEAST_GAP_SECONDS` hides no word and is not a gap.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ from agent.core.spans import Span, length, union, within, without
 from agent.core.timeline import Timeline
 
 LEAST_GAP_SECONDS = 0.3
+LEAST_UNREAD_SECONDS = 0.2
+"""Speech beside damage that no word covers: a torn word is shorter to the detector than it was."""
+LEAST_IN_PIECES_SECONDS = 0.2
+"""Short pieces that were made up are together enough to tear a word until nobody would take it for speech."""
 REACH_SECONDS = 0.4
 """A word that damage has touched lies within this distance of it."""
 TOUCH_SECONDS = 0.1
@@ -103,9 +107,10 @@ class Concealment:
 
     def _unheard(self, damage: Damage) -> list[Span]:
         """As much of the damage as was made up, outside all words."""
+        covered = union(self._covered)
+        free = without([_span(damage.start, damage.end)], covered)
         if damage.seconds < LEAST_GAP_SECONDS:
-            return []
-        free = without([_span(damage.start, damage.end)], union(self._covered))
+            return self._in_pieces(damage, free, covered)
         if damage.end - damage.start - damage.seconds <= PLACED_SECONDS:
             return [part for part in free if _is_long(part)]
         left, found = round(damage.seconds * 1000), []
@@ -116,12 +121,24 @@ class Concealment:
             left -= size
         return [part for part in found if _is_long(part)]
 
+    def _in_pieces(self, damage: Damage, free: list[Span], covered: list[Span]) -> list[Span]:
+        """Short pieces that tear a word between them, in the longest part where none was recognized."""
+        if damage.in_pieces < LEAST_IN_PIECES_SECONDS or not free:
+            return []
+        start, end = max(free, key=lambda part: length([part]))
+        if end - start < LEAST_IN_PIECES_SECONDS * 1000:
+            return []
+        inside = max((end - start - round(damage.in_pieces * 1000)) // 2, 0)
+        return [part for part in [_widened((start + inside, end - inside), covered)] if _is_long(part)]
+
     def _unread(self, damage: Damage, speech: list[Span], covered: list[Span]) -> list[Span]:
         """Speech that the damage touches and no word covers."""
         near = within(speech, [_span(damage.start - REACH_SECONDS, damage.end + REACH_SECONDS)])
         touched = _span(damage.start - TOUCH_SECONDS, damage.end + TOUCH_SECONDS)
         free = without(near, covered)
-        return [part for part in free if _is_long(part) and within([part], [touched])]
+        unread = [part for part in free if length([part]) >= LEAST_UNREAD_SECONDS * 1000]
+        widened = [_widened(part, covered) for part in unread if within([part], [touched])]
+        return [part for part in widened if _is_long(part)]
 
     def _speech_spans(self) -> list[Span]:
         """Where speech was heard; holes that concealment makes in it are speech."""
@@ -149,6 +166,16 @@ class Concealment:
 
 def _is_ready(damage: Damage, until: float, now: float) -> bool:
     return damage.end + REACH_SECONDS <= until or now - damage.end >= LONGEST_WAIT_SECONDS
+
+
+def _widened(part: Span, covered: list[Span]) -> Span:
+    """A part, and as much of what is free around it as makes it `LEAST_GAP_SECONDS` long."""
+    missing = max(round(LEAST_GAP_SECONDS * 1000) - length([part]), 0)
+    around = without([(part[0] - missing, part[1] + missing)], covered)
+    [(first, last)] = [one for one in around if one[0] <= part[0] and part[1] <= one[1]]
+    start = max(first, part[0] - missing // 2)
+    end = min(last, start + length([part]) + missing)
+    return max(first, end - length([part]) - missing), end
 
 
 def _is_long(part: Span) -> bool:

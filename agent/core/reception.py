@@ -69,6 +69,8 @@ class Damage:
     seconds: float = 0.0
     """The longest piece that was made up and never arrived; 0.0 when audio may only have been late."""
     reason: Reason = Reason.STALLED
+    in_pieces: float = 0.0
+    """Seconds that were made up in all, where no piece is as long as a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,9 @@ class Reception:
         """Damage of which only the two reports are known between which it happened."""
         delay = self._media_delay + self.lag
         seconds = 0.0 if stalled else _missing(older, newer)
-        return [Damage(older.at - delay, newer.at - delay, seconds)]
+        return [
+            Damage(older.at - delay, newer.at - delay, seconds, in_pieces=0.0 if stalled else self.concealed)
+        ]
 
     def _follow_share(self, concealed: float, elapsed: float) -> None:
         stalled = self._since is not None and self._concealed >= STALL_SECONDS

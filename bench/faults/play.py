@@ -19,7 +19,7 @@ from bench.faults.reading import ask_for_holes, read_paid_share, read_record, re
 from bench.faults.row import Disturbance, Fault, Outcome
 from bench.faults.scene import AFTER_SECONDS, Scene
 from bench.faults.site import Site
-from bench.faults.tally import Hole, gap_seconds, is_told, seconds_over_words, tally
+from bench.faults.tally import Hole, as_heard, gap_seconds, is_told, seconds_over_words, tally
 from bench.words import SaidWord, WrittenWord
 
 SETTLE_SECONDS: Final = 20.0
@@ -68,7 +68,8 @@ async def settle(scene: Scene, seconds: float) -> None:
     while time.monotonic() < give_up:
         words, holes, _ = await read_record(scene.site.store, scene.room, scene.lives())
         written = {word.text for word in words}
-        if all(word.text in written or is_told(word, holes) for word in scene.words()):
+        said = as_heard(scene.words(), words, scene.fault.late_seconds)
+        if all(word.text in written or is_told(word, holes) for word in said):
             return
         await asyncio.sleep(POLL_SECONDS)
 
@@ -76,10 +77,11 @@ async def settle(scene: Scene, seconds: float) -> None:
 async def end(scene: Scene, disturbance: Disturbance, recovered: float | None, began: float) -> Outcome:
     """The end of the meeting, and what became of everything that was said in it."""
     asked = await ask_for_holes(scene.listener, scene.site.store)
+    vanished = scene.vanished  # a voice that leaves has no connection either
     closed = await scene.everybody_leaves()  # also those who vanished: their trouble lasts until then
-    told, still_troubled = told_trouble(scene.listener.messages, asked, disturbance.began, scene.vanished)
+    told, still_troubled = told_trouble(scene.listener.messages, asked, disturbance.began, vanished)
     words, holes, unbalanced = await read_record(scene.site.store, scene.room, scene.lives())
-    said, torn = scene.words(), scene.torn_words()
+    said, torn = as_heard(scene.words(), words, scene.fault.late_seconds), scene.torn_words()
     received = [*(message.envelope for message in scene.listener.messages), *asked]
     return Outcome(
         fault=scene.fault,

@@ -61,6 +61,8 @@ class Fault:
     """Bound of the seconds sent to the recognizer for each second of speech; None: none."""
     down_is_missing: bool = False
     """True: what a voice says while its own connection is down has to be in a gap."""
+    late_seconds: float = 0.0
+    """How late the row's link may deliver what a voice says; words are looked for in gaps that much later."""
     talk_seconds: float = 60.0
     """Speech made ready for each voice: more than the row takes."""
     patience_seconds: float = 30.0

@@ -221,6 +221,7 @@ NETWORK: Final = [
         "speakers share an uplink of 60 kbit/s",
         "far voices",
         network.worse_for(20, Conditions(bits_per_second=60_000), Direction.TO_NEAR),
+        late_seconds=1.0,  # the queue holds 0.5 s, and the receiver's buffer grows with it
         patience_seconds=60,
         talk_seconds=90,
     ),

@@ -102,8 +102,9 @@ class Scene:
 
     @property
     def vanished(self) -> set[str]:
-        """Identities whose process was killed and who did not come back."""
-        return {voice.plan.identity for voice in self.gone} - self.voices.keys()
+        """Identities whose process was killed, or whose client gave up, and who are not back."""
+        cut_off = {name for name, voice in self.voices.items() if voice.links and not voice.links[-1].up}
+        return {voice.plan.identity for voice in self.gone} - self.voices.keys() | cut_off
 
     @property
     def listener(self) -> Listener:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from bench.words import SaidWord, WrittenWord
@@ -79,6 +79,39 @@ def is_told(word: SaidWord, holes: Iterable[Hole]) -> bool:
         and word.start < hole.end + TIME_ERROR_SECONDS
         for hole in holes
     )
+
+
+def as_heard(
+    said: Iterable[SaidWord], written: Iterable[WrittenWord], latest_seconds: float
+) -> list[SaidWord]:
+    """The words with the times at which they were heard, behind a link that delivers sound late.
+
+    Times in the record are those at which sound came out of the link (docs/protocol.md). A word that is not
+    written was as late as its speaker's written words before and after it, in proportion to the distance; at
+    most `latest_seconds`, which the link cannot exceed.
+    """
+    starts = {word.text: word.start for word in written}
+    words = sorted(said, key=lambda word: word.start)
+    known: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for word in words:
+        if word.text in starts:
+            late = min(max(starts[word.text] - word.start, 0.0), latest_seconds)
+            known[word.speaker].append((word.start, late))
+    return [_later(word, _late_at(known[word.speaker], word.start)) for word in words]
+
+
+def _later(word: SaidWord, seconds: float) -> SaidWord:
+    return replace(word, start=word.start + seconds, end=word.end + seconds)
+
+
+def _late_at(known: Sequence[tuple[float, float]], moment: float) -> float:
+    """`known`: moments and how late sound was then, in order."""
+    before = [one for one in known if one[0] <= moment][-1:]
+    after = [one for one in known if one[0] > moment][:1]
+    if not before or not after:
+        return (before or after or [(moment, 0.0)])[0][1]
+    (since, late), (until, later) = before[0], after[0]
+    return late + (later - late) * (moment - since) / (until - since)
 
 
 def gap_seconds(holes: Iterable[Hole]) -> float:

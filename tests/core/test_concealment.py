@@ -215,3 +215,33 @@ def test_every_stall_in_which_no_word_was_recognized_is_one_gap(parts: list[Span
     assert len(found) == len(stalls)
     for gap, stall in zip(found, stalls, strict=True):
         assert gap == pytest.approx(stall, abs=0.0021)
+
+
+def test_short_pieces_that_leave_no_speech_are_a_gap_where_a_word_has_room() -> None:
+    """A word between two others was torn by pieces of 0.1 s until the detector took it for silence."""
+    concealment = heard([(10.0, 10.4), (11.0, 11.4)])
+    concealment.damaged(Damage(10.5, 11.0, 0.1, in_pieces=0.3))
+    concealment.written(words((10.0, 10.4), (11.0, 11.4)))
+    [(start, end)] = gaps(concealment)
+    assert end - start == pytest.approx(LEAST_GAP_SECONDS)
+    assert 10.4 <= start < end <= 11.0
+
+
+@pytest.mark.parametrize(("pieces", "after"), [(0.1, 11.0), (0.3, 10.65)])
+def test_short_pieces_are_no_gap_when_they_are_few_or_no_word_has_room(pieces: float, after: float) -> None:
+    """0.1 s in half a second, or 0.25 s between two words."""
+    concealment = heard([(10.0, 10.4), (after, 11.4)])
+    concealment.damaged(Damage(10.5, 11.0, 0.1, in_pieces=pieces))
+    concealment.written(words((10.0, 10.4), (after, 11.4)))
+    assert gaps(concealment) == []
+
+
+def test_the_rest_of_a_torn_word_is_a_gap_as_long_as_a_word() -> None:
+    """Only 0.1 s of the word was speech to the detector, which hears it from 0.1 s before on."""
+    concealment = heard([(10.0, 10.4), (10.7, 10.8)])
+    concealment.damaged(Damage(10.5, 11.0, 0.2))
+    concealment.written(words((10.0, 10.4)))
+    [(start, end)] = gaps(concealment)
+    assert end - start == pytest.approx(LEAST_GAP_SECONDS)
+    assert start <= 10.6
+    assert end >= 10.8
