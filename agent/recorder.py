@@ -272,6 +272,8 @@ class Recorder:
             self._pick_ups -= 1
             if self._pick_ups > 0:
                 raise  # else the store may be there and only refuse this: the session must begin all the same
+        except OSError as exc:  # the session begins without; the worker keeps trying
+            log.error("spools cannot be listed", extra={"action": "spool_failed", "error": _words(exc)})
 
     async def _write(self) -> None:
         """One batch, the labels and the sums; when there is nothing, a look at the fence."""
@@ -394,6 +396,10 @@ class Recorder:
         for gap in losses.gaps:
             self.record(gap)
         self._tell.windows_lost(losses.windows)
+
+
+def _words(error: OSError) -> str:
+    return str(error) or type(error).__name__  # a timeout has no words
 
 
 def _now() -> float:

@@ -66,11 +66,12 @@ def pickup() -> None:
     The worker does so by itself; this is for a host that runs none any more. Takes SPOOL_DIRECTORY
     and DATABASE_URL from the environment or .env.
 
-    Exit code 1: the database is away, or files are left. Exit code 2: a wrong setting.
+    Exit code 1: the database is away, the directory cannot be read, or files are left.
+    Exit code 2: a wrong setting.
     """
     try:
         done, left = asyncio.run(_pick_up(load_settings()))
-    except (SettingsError, StoreError) as error:
+    except (SettingsError, StoreError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2 if isinstance(error, SettingsError) else 1) from error
     typer.echo(f"{done} spools taken in, {left} left.")

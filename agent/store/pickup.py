@@ -26,6 +26,7 @@ from agent.store import open_store
 from agent.store.protocol import Imported, Origin, Store, Stored
 from agent.store.spool import (
     ASIDE,
+    DISK_SECONDS,
     Head,
     Held,
     Labels,
@@ -95,11 +96,14 @@ class Picker:
         """Take in all orphans, or those of one session; how many files are done and gone.
 
         Raises:
+            OSError: the spools cannot be listed.
             StoreError: the store is away; what was not taken in stays.
         """
         done = 0
         refused: StoreError | None = None
-        for path in await asyncio.to_thread(self._files, session):
+        async with asyncio.timeout(DISK_SECONDS):
+            paths = await asyncio.to_thread(self._files, session)
+        for path in paths:
             try:
                 with claimed(path) as file:
                     if file is not None:

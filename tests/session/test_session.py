@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -115,6 +117,40 @@ def test_a_store_that_comes_after_the_end(tmp_path: Path, earlier: bool) -> None
         assert [end.segments for end in ends] == ([1, 2] if earlier else [1])
 
     play()
+
+
+@pytest.mark.parametrize("fault", ["a file in its place", "disk fault"])
+def test_a_spool_directory_that_cannot_be_listed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """The store is there, so the meeting is transcribed and stored; the log names the directory's fault."""
+    folder = tmp_path / "spool"
+    if fault == "a file in its place":
+        folder.write_text("")
+    else:
+        listed = os.scandir
+
+        def broken(path: Path) -> object:
+            if path == folder:
+                raise OSError(errno.EIO, "Input/output error")
+            return listed(path)
+
+        monkeypatch.setattr(os, "scandir", broken)
+
+    @in_virtual_time
+    async def play() -> None:
+        async with meeting(folder) as show:
+            ann, voice = await show.joined("ann")
+            await show.said(voice, 1)
+            show.room.leave(ann)
+            show.room.close()
+            await ended(show.running)
+        assert [segment.text for _, segment in await show.store.segments(SID)] == ["w1"]
+        assert len(show.ends) == 1
+
+    play()
+    failures = [one for one in caplog.records if getattr(one, "action", "") == "spool_failed"]
+    assert [one.message for one in failures] == ["spools cannot be listed"]
 
 
 class _Broken:
