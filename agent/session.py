@@ -199,14 +199,12 @@ class Session:
     def _handle(self, event: happened.RoomEvent) -> None:
         match event:
             case happened.TrackPublished(identity, track_sid):
-                self._publishers.add(identity)
+                self._somebody_publishes(identity)
                 self._tracks.published(track_sid, self._speaker_of(event), event.muted)
-                if self._said_end:
-                    self._said_end = False
-                    self._record(Status(State.LISTENING))
             case happened.TrackStarted():
                 self._start_track(event)
-            case happened.TrackDeclined(track_sid):
+            case happened.TrackDeclined(track_sid, _, identity):
+                self._somebody_publishes(identity)
                 self._tracks.decline(track_sid, self._speaker_of(event), event.reason)
             case happened.TrackEnded(track_sid):
                 self._tracks.end(track_sid)
@@ -228,6 +226,13 @@ class Session:
                 self._tracks.connection_restored(self._room.remote_participants)
             case _:
                 self._leave_after(event)
+
+    def _somebody_publishes(self, identity: str) -> None:
+        """A participant has a track, heard or refused: after the end, the session runs again."""
+        self._publishers.add(identity)
+        if self._said_end:
+            self._said_end = False
+            self._record(Status(State.LISTENING))
 
     def _leave_after(self, event: happened.RoomEvent) -> None:
         """What ends the session here."""
@@ -331,7 +336,7 @@ class Session:
                 self._say_end()
 
     def _speaker_present(self) -> bool:
-        """True while somebody who has had a track is in the room, even without one now."""
+        """True while a participant who has had a track, even a refused one, is in the room."""
         return any(identity in self._room.remote_participants for identity in self._publishers)
 
     def _close_windows(self, now: float) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from agent.closing import close_session
-from agent.core.model import End, Reason, State, Status
+from agent.core.model import End, Gap, Reason, State, Status
 from agent.core.succession import Marks
 from agent.core.supervision import Watched, needs_call
 from agent.errors import RoomEventsLost, StoreError
@@ -311,6 +311,59 @@ async def test_people_come_back_after_the_end(tmp_path: Path) -> None:
         show.room.close()
         await ended(show.running)
     assert len(show.ends) == 2
+
+
+@pytest.mark.parametrize(
+    ("attributes", "encryption_type", "reason"),
+    [({"transcribe": "false"}, 0, Reason.OPTED_OUT), ({}, 1, Reason.ENCRYPTED)],
+    ids=["opted out", "encrypted"],
+)
+@in_virtual_time
+async def test_somebody_who_is_not_heard_comes_back_after_the_end(
+    tmp_path: Path, attributes: dict[str, str], encryption_type: int, reason: Reason
+) -> None:
+    """The session runs again while the participant is there, and nothing is written behind its last end."""
+    async with meeting(tmp_path) as show:
+        ann, voice = await show.joined("ann")
+        await show.said(voice, 1, 2)
+        show.room.leave(ann)
+        await until(lambda: len(show.ends) == 1)
+        ann = show.room.join("ann", attributes=attributes)
+        show.room.publish(ann, encryption_type=encryption_type)
+        await asyncio.sleep(20.0)
+        info = await show.store.find_session("interview")
+        assert info is not None
+        assert info.ended_at is None
+        assert len(show.ends) == 1
+        show.room.leave(ann)
+        await until(lambda: len(show.ends) == 2)
+        show.room.close()
+        await ended(show.running)
+    items = [stored.item for stored in await show.store.items(SID, limit=1000)]
+    assert items[-1] == show.ends[-1]
+    [missing] = [item for item in items if isinstance(item, Gap)]
+    assert missing.reason is reason
+    assert missing.end - missing.start == pytest.approx(20.0, abs=0.2)
+    assert show.ends[-1].gaps == 1
+
+
+@in_virtual_time
+async def test_somebody_who_opted_out_stays_last(tmp_path: Path) -> None:
+    """The end waits until the participant has left, so that the gap of the opt-out comes before it."""
+    async with meeting(tmp_path) as show:
+        bob = show.room.join("bob", attributes={"transcribe": "false"})
+        show.room.publish(bob)
+        ann, voice = await show.joined("ann")
+        await show.said(voice, 1)
+        show.room.leave(ann)
+        await asyncio.sleep(30.0)
+        assert show.ends == []
+        show.room.leave(bob)
+        await until(lambda: len(show.ends) == 1)
+        assert show.ends[0].gaps == 1
+        show.room.close()
+        await ended(show.running)
+    assert len(show.ends) == 1
 
 
 @in_virtual_time
